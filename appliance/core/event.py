@@ -1,0 +1,78 @@
+"""Facts about deliveries, numbered in the order in which they became known."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from types import MappingProxyType
+from typing import TypeAlias
+from uuid import UUID
+
+from appliance.core.ids import EventNumber, SubAccountId
+
+Scalar: TypeAlias = str | int | bool
+NO_DATA: Mapping[str, Scalar] = MappingProxyType({})
+
+
+class EventType(IntEnum):
+    """What became known; the numbers are what the wire and the database show."""
+
+    PROCESSED = 58
+    SENT = 59
+    DELIVERED = 60
+    DEFERRED = 61
+    DROPPED = 62
+    HARD_BOUNCED = 63
+    SOFT_BOUNCED = 64
+    OPENED = 65
+    CLICKED = 66
+    COMPLAINED = 67
+    UNSUBSCRIBED = 68
+
+    @property
+    def label(self) -> str:
+        """The name that people read and type, such as ``hard_bounced``."""
+        return self.name.lower()
+
+    @classmethod
+    def parse(cls, text: str) -> "EventType | None":
+        """The type that a label or a number names, else None."""
+        return _BY_TEXT.get(text.strip().lower())
+
+
+_BY_TEXT = {kind.label: kind for kind in EventType} | {
+    str(int(kind)): kind for kind in EventType
+}
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """Which delivery a fact is about, in words that outlive its row."""
+
+    sub_account: SubAccountId
+    message: UUID
+    delivery: UUID
+    sender: str
+    recipient: str
+    pool: str = ""
+    provider: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """A fact about to be recorded; ``data`` is small, flat and may be hostile text."""
+
+    type: EventType
+    at_ns: int
+    about: About
+    data: Mapping[str, Scalar] = NO_DATA
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A recorded fact; its number is the cursor that all readers share."""
+
+    number: EventNumber
+    type: EventType
+    at_ns: int
+    about: About
+    data: Mapping[str, Scalar] = NO_DATA
