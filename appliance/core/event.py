@@ -1,16 +1,14 @@
 """Facts about deliveries, numbered in the order in which they became known."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
-from types import MappingProxyType
 from typing import TypeAlias
 from uuid import UUID
 
 from appliance.core.ids import EventNumber, SubAccountId
 
 Scalar: TypeAlias = str | int | bool
-NO_DATA: Mapping[str, Scalar] = MappingProxyType({})
 
 
 class EventType(IntEnum):
@@ -64,7 +62,7 @@ class NewEvent:
     type: EventType
     at_ns: int
     about: About
-    data: Mapping[str, Scalar] = NO_DATA
+    data: Mapping[str, Scalar] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,4 +73,4 @@ class Event:
     type: EventType
     at_ns: int
     about: About
-    data: Mapping[str, Scalar] = NO_DATA
+    data: Mapping[str, Scalar] = field(default_factory=dict)

@@ -6,11 +6,8 @@ the same ``Content`` object; the store keeps it once.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from appliance.core.address import Mailbox
-
-NO_FIELDS: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +52,7 @@ class Recipient:
     """One envelope recipient; ``fields`` are its values for placeholders."""
 
     mailbox: Mailbox
-    fields: Mapping[str, str] = NO_FIELDS
+    fields: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +71,7 @@ class Dimensions:
     tags: tuple[str, ...] = ()
     topic: str = ""
     campaign: str = ""
-    metadata: Mapping[str, str] = NO_FIELDS
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,5 +87,5 @@ class Submission:
     bcc: tuple[Recipient, ...] = ()
     pool: str = ""
     tracking: Tracking = Tracking()
-    dimensions: Dimensions = Dimensions()
+    dimensions: Dimensions = field(default_factory=Dimensions)
     webhook_url: str = ""

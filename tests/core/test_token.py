@@ -1,0 +1,67 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from appliance.core.ids import uuid7
+from appliance.core.token import MAX_TOKEN_CHARS, Token, TokenKind, TokenMaker
+
+SECRET = b"s" * 32
+DELIVERY = uuid7()
+KINDS = st.sampled_from(TokenKind)
+
+
+@given(st.integers(0, 65_535), st.text(st.characters(codec="utf-8")))
+def test_a_click_token_gives_back_its_target(link: int, target: str) -> None:
+    """The sender's own URL comes out, to the letter."""
+    token = Token(TokenKind.CLICK, DELIVERY, link, target)
+    maker = TokenMaker(SECRET)
+    assert maker.read(maker.seal(token), TokenKind.CLICK) == token
+
+
+@pytest.mark.parametrize("kind", [TokenKind.OPEN, TokenKind.UNSUBSCRIBE])
+def test_a_token_gives_back_its_delivery(kind: TokenKind) -> None:
+    """A token names one delivery and nothing else."""
+    maker = TokenMaker(SECRET)
+    assert maker.read(maker.seal(Token(kind, DELIVERY)), kind) == Token(kind, DELIVERY)
+
+
+@given(KINDS, KINDS)
+def test_a_token_is_good_for_its_own_kind_only(
+    made: TokenKind, used: TokenKind
+) -> None:
+    """ATTACKS 17: an open pixel unsubscribes nobody."""
+    maker = TokenMaker(SECRET)
+    text = maker.seal(Token(made, DELIVERY))
+    assert (maker.read(text, used) is not None) == (made is used)
+
+
+@given(st.data())
+def test_a_changed_token_is_worth_nothing(data: st.DataObject) -> None:
+    """ATTACKS 16: no other target, no other delivery, whatever bit is turned."""
+    maker = TokenMaker(SECRET)
+    text = maker.seal(Token(TokenKind.CLICK, DELIVERY, 3, "https://example.com/"))
+    at = data.draw(st.integers(0, len(text) - 1))
+    other = data.draw(st.sampled_from("ABCDwxyz0189-_").filter(lambda c: c != text[at]))
+    forged = text[:at] + other + text[at + 1 :]
+    read = maker.read(forged, TokenKind.CLICK)
+    # Only the unused low bits of the last character may differ.
+    assert read is None or (
+        at == len(text) - 1 and read.target == "https://example.com/"
+    )
+
+
+@given(st.text(max_size=100), KINDS)
+def test_junk_is_no_token(text: str, kind: TokenKind) -> None:
+    """No text makes the reader fail."""
+    assert TokenMaker(SECRET).read(text, kind) is None
+
+
+def test_another_secret_reads_nothing() -> None:
+    """Tokens do not travel between installations."""
+    text = TokenMaker(SECRET).seal(Token(TokenKind.OPEN, DELIVERY))
+    assert TokenMaker(b"t" * 32).read(text, TokenKind.OPEN) is None
+
+
+def test_an_endless_token_is_not_even_decoded() -> None:
+    """Work per hit is bounded."""
+    assert TokenMaker(SECRET).read("A" * (MAX_TOKEN_CHARS + 1), TokenKind.OPEN) is None
