@@ -1,0 +1,46 @@
+"""Which header holds the key, and whether the key is of the right kind (spec 1.2).
+
+Finding the credential of a key, and whether it is revoked, is for the caller.
+"""
+
+from collections.abc import Iterable
+from enum import Enum
+
+from appliance.core.credential import Credential
+from appliance.dialects.names import Dialect
+from appliance.dialects.sendpost import paths
+
+MAX_KEY_CHARS = 256
+
+
+class KeyKind(Enum):
+    """Whom a key speaks for; the value is the header it comes in, in lower case."""
+
+    SUB_ACCOUNT = b"x-subaccount-apikey"
+    ACCOUNT = b"x-account-apikey"
+
+
+def key_kind(path: str) -> KeyKind | None:
+    """The kind of key that the API path ``path`` wants; None outside the API."""
+    if path.startswith(paths.SUB_ACCOUNT):
+        return KeyKind.SUB_ACCOUNT
+    return KeyKind.ACCOUNT if path.startswith(paths.ACCOUNT) else None
+
+
+def read_key(headers: Iterable[tuple[bytes, bytes]], kind: KeyKind) -> str | None:
+    """The key of ``kind`` in these headers, None if there is not exactly one."""
+    found = [value for name, value in headers if name.lower() == kind.value]
+    if len(found) != 1:
+        return None
+    key = found[0].strip()
+    if not 0 < len(key) <= MAX_KEY_CHARS or not key.isascii():
+        return None
+    return key.decode("ascii")
+
+
+def speaks_for(credential: Credential, kind: KeyKind) -> bool:
+    """True if ``credential`` is a key of ``kind``; any other answers as unknown."""
+    is_account_key = credential.sub_account is None
+    return credential.dialect == Dialect.SENDPOST.value and is_account_key == (
+        kind is KeyKind.ACCOUNT
+    )

@@ -1,0 +1,84 @@
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from appliance.dialects.text import has_control, is_field_name, is_own_field
+
+
+@pytest.mark.parametrize(
+    "char",
+    ["\r", "\n", "\0", "\t", "\x1b", "\x7f", "\x85", "\u2028", "\u2029", "\ud800"],
+)
+def test_a_control_character_is_found_anywhere(char: str) -> None:
+    """ATTACKS 9: nothing that ends a line, or is half a character, passes."""
+    assert has_control(char)
+    assert has_control(f"Hello{char}")
+    assert has_control(f"{char}Hello")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "Hello", "Grüße", "日本語", "a\u00a0b", "👩\u200d🚀", "שלום", "e\u0301"],
+)
+def test_what_people_write_has_no_control_character(text: str) -> None:
+    """Other scripts, joined emoji and fixed spaces are text like any other."""
+    assert not has_control(text)
+
+
+@given(st.text(st.characters(codec=None)))
+def test_what_passes_holds_no_control_character(text: str) -> None:
+    """ATTACKS 9: the fast way and the thorough way agree."""
+    harmful = any(
+        unicodedata.category(char) in {"Cc", "Cs", "Zl", "Zp"} for char in text
+    )
+    assert has_control(text) == harmful
+
+
+@pytest.mark.parametrize("name", ["X-A", "x", "List-Unsubscribe", "X_1", "X" * 76])
+def test_a_field_name_is_taken(name: str) -> None:
+    """Names of printable ASCII without a colon name fields."""
+    assert is_field_name(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["", "X A", "X:", "X\r\nBcc", "Ü", "X\t", "X\n", "X" * 77]
+)
+def test_a_name_that_names_no_field_is_refused(name: str) -> None:
+    """ATTACKS 9: a name cannot end itself and begin another header."""
+    assert not is_field_name(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "From",
+        "TO",
+        "subject",
+        "Reply-To",
+        "Bcc",
+        "Message-ID",
+        "Content-Type",
+        "content-anything",
+        "DKIM-Signature",
+        "Received",
+        "Return-Path",
+        "Resent-From",
+        "ARC-Seal",
+        "MIME-Version",
+        "Sender",
+    ],
+)
+def test_the_house_writes_its_own_fields(name: str) -> None:
+    """ATTACKS 9: what identifies, routes or structures a mail is not overridden."""
+    assert is_own_field(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["X-Anything", "List-Unsubscribe", "In-Reply-To", "References", "Feedback-ID"],
+)
+def test_other_fields_are_the_senders(name: str) -> None:
+    """Threading, list and own fields are what extra headers are for."""
+    assert not is_own_field(name)
