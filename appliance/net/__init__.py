@@ -1,0 +1,1 @@
+"""Protocols meet trio streams. Deadlines, sockets and TLS live here."""

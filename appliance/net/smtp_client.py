@@ -1,0 +1,209 @@
+"""One kept SMTP connection on a trio stream, and mail carried through it.
+
+Decides deadlines and endings: each wait has one, and whatever ends a connection
+becomes an outcome for every transaction on it. What is said is decided in
+`smtp/`, how a connection comes to be in `smtp_connect`, when to open, keep and
+close one in `flow/`.
+"""
+
+import ssl
+from typing import Final, Protocol, TypeVar
+
+import trio
+
+from appliance.net.tls import TlsFailure, start_tls
+from appliance.net.upstream import Timeouts
+from appliance.smtp.client import Marker, SmtpClient
+from appliance.smtp.errors import RemoteProtocolError
+from appliance.smtp.outcome import Broken, Fault, Outcome, Stage
+from appliance.smtp.pipeline import Pipeline, Transaction
+from appliance.smtp.reply import Reply
+
+_RECEIVE_BYTES: Final = 64 * 1024
+
+Tag = TypeVar("Tag")
+
+
+class Source(Protocol[Tag]):
+    """Where transactions come from and their outcomes go."""
+
+    async def next(self) -> Transaction[Tag] | None:
+        """Wait for a transaction; None ends the run (drained, or idle too long)."""
+
+    def try_next(self) -> Transaction[Tag] | None:
+        """A transaction if one is ready, to ride behind the one on the wire."""
+
+    def done(self, transaction: Transaction[Tag], outcome: Outcome) -> None:
+        """Called once for each transaction that was handed out."""
+
+
+class SmtpConnection:
+    """One connection; `client` is the session on it.
+
+    The one who holds it ends it with `quit` or `abort`; both may be called twice.
+    """
+
+    def __init__(
+        self, stream: trio.abc.Stream, client: SmtpClient, timeouts: Timeouts
+    ) -> None:
+        self.client = client
+        self._stream = stream
+        self._timeouts = timeouts
+        self._fresh = True
+
+    @property
+    def is_open(self) -> bool:
+        """True while another transaction may be tried here."""
+        return not self.client.is_closed
+
+    async def run(self, source: Source[Tag]) -> Broken | None:
+        """Carry transactions until the source ends or the connection does.
+
+        Returns None if the source ended: the connection can be kept, run again,
+        or `quit`. Otherwise what ended it, and the connection is closed.
+
+        Each transaction taken from the source gets one `done`, also when this is
+        cancelled: those whose final dot was on its way are then in doubt, the
+        others `Untouched`. Cancelled while idle, the connection stays open.
+        """
+        pipeline: Pipeline[Tag] = Pipeline(self.client, fresh=self._fresh)
+        ending: Broken | None = None
+        try:
+            ending = await self._carry(pipeline, source)
+        finally:
+            self._fresh = pipeline.is_fresh
+            stays_open = pipeline.is_idle and ending is None
+            pipeline.break_off(Fault.CANCELLED, "this side stopped")
+            try:
+                _report(pipeline, source)
+            finally:
+                if not stays_open:
+                    await self.abort()
+        return ending
+
+    async def _carry(
+        self, pipeline: Pipeline[Tag], source: Source[Tag]
+    ) -> Broken | None:
+        while True:
+            if pipeline.is_idle:
+                transaction = await source.next()
+                if transaction is None:
+                    return None
+                pipeline.offer(transaction)
+            while pipeline.has_room and (transaction := source.try_next()):
+                pipeline.offer(transaction)
+            _report(pipeline, source)
+            if not pipeline.is_idle:
+                ending = await self._turn(pipeline, source)
+                if ending is not None:
+                    return ending
+
+    async def _turn(
+        self, pipeline: Pipeline[Tag], source: Source[Tag]
+    ) -> Broken | None:
+        """Send all there is, then take in answers until it is our turn again."""
+        stage = pipeline.awaited
+        try:
+            with trio.CancelScope() as scope:
+                await self._flush(scope)
+                while True:
+                    stage = pipeline.awaited
+                    scope.deadline = trio.current_time() + self._timeouts.of(stage)
+                    while not pipeline.advance():
+                        await self._receive()
+                    _report(pipeline, source)
+                    if pipeline.has_room or self._is_our_turn():
+                        break
+            if scope.cancelled_caught:
+                raise trio.TooSlowError
+        except _ENDINGS as error:
+            ending = _broken(stage, error)
+            pipeline.break_off(ending.fault, ending.detail)
+            return ending
+        if self.client.is_closed:
+            return Broken(stage, Fault.CLOSED, pipeline.farewell)
+        return None
+
+    def _is_our_turn(self) -> bool:
+        return self.client.is_closed or self.client.has_data_to_send
+
+    async def ask(self, stage: Stage) -> Reply | Broken:
+        """Send what was said and read the one answer to it, in lock-step."""
+        try:
+            with trio.CancelScope() as scope:
+                await self._flush(scope)
+                scope.deadline = trio.current_time() + self._timeouts.of(stage)
+                while (event := self.client.next_event()) is Marker.NEED_DATA:
+                    if self.client.has_data_to_send:  # the answer to a challenge
+                        await self._stream.send_all(self.client.data_to_send())
+                    await self._receive()
+            if scope.cancelled_caught:
+                raise trio.TooSlowError
+        except _ENDINGS as error:
+            return _broken(stage, error)
+        if isinstance(event, Marker):
+            return Broken(stage, Fault.CLOSED, "the upstream closed the connection")
+        return event.reply
+
+    async def _flush(self, scope: trio.CancelScope) -> None:
+        while piece := self.client.data_to_send():
+            scope.deadline = trio.current_time() + self._timeouts.block_s
+            try:
+                await self._stream.send_all(piece)
+            except trio.BrokenResourceError:
+                # What the server said before it hung up may still be readable,
+                # and explains more than the broken pipe.
+                return
+
+    async def _receive(self) -> None:
+        data = await self._stream.receive_some(_RECEIVE_BYTES)
+        self.client.receive_data(bytes(data))
+
+    async def cover(self, context: ssl.SSLContext, host: str) -> Broken | None:
+        """Cover the connection with TLS; returns what stood in the way."""
+        try:
+            with trio.fail_after(self._timeouts.command_s):
+                covered = await start_tls(self._stream, context, host)
+        except trio.TooSlowError as error:
+            return _broken(Stage.TLS, error)
+        if isinstance(covered, TlsFailure):
+            return Broken(Stage.TLS, Fault.TLS, covered.reason)
+        self._stream = covered
+        return None
+
+    async def quit(self) -> Reply | Broken | None:
+        """Say goodbye if that can still be said, then close; returns the answer."""
+        answer: Reply | Broken | None = None
+        try:
+            if self.is_open:
+                self.client.quit()
+                answer = await self.ask(Stage.QUIT)
+        finally:
+            await self.abort()
+        return answer
+
+    async def abort(self) -> None:
+        """Close at once."""
+        self.client.give_up()
+        await trio.aclose_forcefully(self._stream)
+
+
+_ENDINGS: Final = (
+    trio.TooSlowError,
+    trio.BrokenResourceError,
+    trio.ClosedResourceError,
+    RemoteProtocolError,
+)
+
+
+def _broken(stage: Stage, error: Exception) -> Broken:
+    if isinstance(error, trio.TooSlowError):
+        return Broken(stage, Fault.TIMEOUT, "the upstream did not answer in time")
+    if isinstance(error, RemoteProtocolError):
+        return Broken(stage, Fault.GARBAGE, str(error))
+    return Broken(stage, Fault.CLOSED, "the connection was lost")
+
+
+def _report(pipeline: Pipeline[Tag], source: Source[Tag]) -> None:
+    for transaction, outcome in pipeline.take_settled():
+        source.done(transaction, outcome)

@@ -1,0 +1,1 @@
+"""SMTP without a socket: bytes in, events out. Imports nothing above itself."""

@@ -1,0 +1,320 @@
+"""Many transactions through one session, without a socket and without a wait.
+
+Decides the order on the wire: MAIL, RCPT and DATA in one group where PIPELINING
+is offered, the next group behind the final dot of the message before (RFC 2920
+3.1: DATA ends a group, its content opens the next), one command at a time where
+it is not offered. And decides what an answer, or the lack of one, means for each
+transaction. Sockets and deadlines are left to `net/`, trying again to `flow/`.
+
+Every transaction that is offered leaves by `take_settled` exactly once. The first
+transaction of a connection is never handed back as untouched, so a caller that
+opens a connection always gets one message further.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final, Generic, TypeVar
+
+from appliance.smtp.client import Marker, SmtpClient
+from appliance.smtp.client_moves import State, Verb
+from appliance.smtp.errors import LocalProtocolError
+from appliance.smtp.grammar import Capabilities, WireContent, is_path, wire_content
+from appliance.smtp.outcome import (
+    Accepted,
+    Broken,
+    Fault,
+    Obstacle,
+    Outcome,
+    RefusedRecipient,
+    Rejected,
+    Stage,
+    Unsendable,
+    Untouched,
+)
+from appliance.smtp.reply import SERVICE_CLOSING, Reply
+
+Tag = TypeVar("Tag")
+
+# Behind a DATA that was agreed to although nobody was left to send to, RFC 2920
+# 3.1 asks for a lone dot.
+_NOTHING: Final = wire_content(b"")
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction(Generic[Tag]):
+    """One prepared message on its way to a server; an empty sender is <>."""
+
+    tag: Tag
+    sender: str
+    recipients: tuple[str, ...]
+    content: bytes = field(repr=False)
+
+
+def objection(
+    transaction: Transaction[Tag], content: WireContent, offered: Capabilities
+) -> Obstacle | None:
+    """Why this server cannot be given this transaction, or None if it can."""
+    if not transaction.recipients:
+        return Obstacle.NO_RECIPIENT
+    addresses = [*transaction.recipients]
+    if transaction.sender:
+        addresses.append(transaction.sender)
+    if not all(map(is_path, addresses)):
+        return Obstacle.BAD_ADDRESS
+    if needs_utf8(transaction, content) and not offered.smtputf8:
+        return Obstacle.NEEDS_SMTPUTF8
+    if content.eight_bit and not offered.eight_bit_mime:
+        return Obstacle.NEEDS_8BITMIME
+    if offered.size and content.size > offered.size:
+        return Obstacle.TOO_LARGE
+    return None
+
+
+def needs_utf8(transaction: Transaction[Tag], content: WireContent) -> bool:
+    """True if an address or a header is beyond ASCII (RFC 6531 3.2, RFC 6532)."""
+    return content.eight_bit_headers or not (
+        transaction.sender.isascii() and all(map(str.isascii, transaction.recipients))
+    )
+
+
+class _Exchange(Generic[Tag]):
+    """One transaction on the wire and what was answered so far."""
+
+    __slots__ = (
+        "commands",
+        "content",
+        "refusal",
+        "refused",
+        "stage",
+        "taken",
+        "touched",
+        "transaction",
+    )
+
+    def __init__(self, transaction: Transaction[Tag], content: WireContent) -> None:
+        self.transaction = transaction
+        self.content = content
+        self.stage = Stage.MAIL  # what the next answer is about
+        self.touched = False  # something was answered
+        self.taken = 0
+        self.refused: list[RefusedRecipient] = []
+        self.refusal: Rejected | None = None  # it will fail, whatever follows
+        self.commands: Iterator[None] = iter(())
+
+    def take(self, verb: Verb, reply: Reply) -> None:
+        """Note the answer to a command of the envelope; RSET's says nothing."""
+        if verb is Verb.MAIL:
+            self._take_mail(reply)
+        elif verb is Verb.RCPT:
+            self._take_rcpt(reply)
+
+    def _take_mail(self, reply: Reply) -> None:
+        self.touched = True
+        self.stage = Stage.RCPT
+        if reply.is_refusal:
+            self.refusal = Rejected(Stage.MAIL, reply)
+
+    def _take_rcpt(self, reply: Reply) -> None:
+        recipients = self.transaction.recipients
+        if reply.is_refusal:
+            recipient = recipients[self.taken + len(self.refused)]
+            self.refused.append(RefusedRecipient(recipient, reply))
+        else:
+            self.taken += 1
+        if self.taken + len(self.refused) == len(recipients):
+            self.stage = Stage.DATA
+            if not self.taken and self.refusal is None:
+                self.refusal = Rejected(Stage.RCPT, self.refused[0].reply)
+
+
+class Pipeline(Generic[Tag]):
+    """Carries transactions over a session that is ready for mail.
+
+    `fresh` says that the connection has not carried a transaction before.
+    """
+
+    def __init__(self, client: SmtpClient, *, fresh: bool = True) -> None:
+        self._client = client
+        self._grouped = client.capabilities.pipelining
+        self._flight: deque[_Exchange[Tag]] = deque()
+        self._settled: list[tuple[Transaction[Tag], Outcome]] = []
+        self._farewell = "the upstream closed the connection"
+        self._fresh = fresh
+
+    @property
+    def is_fresh(self) -> bool:
+        """True until a first transaction has gone through or been refused."""
+        return self._fresh
+
+    @property
+    def is_idle(self) -> bool:
+        """True if nothing is on the wire."""
+        return not self._flight
+
+    @property
+    def has_room(self) -> bool:
+        """True if another transaction may be offered now."""
+        if self._client.is_closed:
+            return False
+        if not self._flight:
+            return True
+        # All that is left of the one before is the answer to its dot.
+        alone = len(self._flight) == 1 and self._flight[0].stage is Stage.DOT
+        return self._grouped and alone
+
+    @property
+    def awaited(self) -> Stage:
+        """What the next answer is about; it decides the deadline."""
+        return self._flight[0].stage if self._flight else Stage.MAIL
+
+    @property
+    def farewell(self) -> str:
+        """What the server said when it closed."""
+        return self._farewell
+
+    def offer(self, transaction: Transaction[Tag]) -> None:
+        """Put a transaction on the wire, or settle it if it cannot be sent.
+
+        Raises:
+            LocalProtocolError: there is no room.
+        """
+        if not self.has_room:
+            raise LocalProtocolError("no room for another transaction")
+        try:
+            content = wire_content(transaction.content)
+        except LocalProtocolError:
+            self._settle(transaction, Unsendable(Obstacle.LONE_LINE_END))
+            return
+        obstacle = objection(transaction, content, self._client.capabilities)
+        if obstacle is not None:
+            self._settle(transaction, Unsendable(obstacle))
+            return
+        exchange = _Exchange(transaction, content)
+        self._flight.append(exchange)
+        exchange.commands = self._commands(exchange)
+        if self._grouped:
+            deque(exchange.commands, maxlen=0)
+        else:
+            next(exchange.commands)
+
+    def _commands(self, exchange: _Exchange[Tag]) -> Iterator[None]:
+        """Say the commands of the envelope, one a step."""
+        client, transaction = self._client, exchange.transaction
+        if client.state is not State.READY:  # the server holds a refused envelope
+            client.rset()
+            yield
+        utf8 = needs_utf8(transaction, exchange.content)
+        client.mail(transaction.sender, exchange.content, utf8=utf8)
+        yield
+        for recipient in transaction.recipients:
+            client.rcpt(recipient)
+            yield
+        client.data()
+        yield
+
+    def advance(self) -> bool:
+        """Take in what has arrived; False if there was nothing yet.
+
+        Raises:
+            RemoteProtocolError: the server broke the protocol; `break_off` next.
+        """
+        moved = False
+        while (event := self._client.next_event()) is not Marker.NEED_DATA:
+            moved = True
+            if isinstance(event, Marker):
+                self.break_off(Fault.CLOSED, self._farewell)
+                break
+            if event.reply.code == SERVICE_CLOSING:
+                self._farewell = str(event.reply)
+            self._answered(event.verb, event.reply)
+        return moved
+
+    def _answered(self, verb: Verb, reply: Reply) -> None:
+        if verb is Verb.DOT:
+            self._on_dot(reply)
+            return
+        exchange = self._flight[-1]
+        if reply.code == SERVICE_CLOSING:
+            self._on_closing(exchange, reply)
+        elif verb is Verb.DATA:
+            self._on_data(exchange, reply)
+        else:
+            exchange.take(verb, reply)
+            self._go_on(exchange)
+
+    def _go_on(self, exchange: _Exchange[Tag]) -> None:
+        """Say the next command, where they go one at a time."""
+        if self._grouped:
+            return
+        if exchange.refusal is None:
+            next(exchange.commands)
+        else:
+            self._drop(exchange, exchange.refusal)
+
+    def _on_data(self, exchange: _Exchange[Tag], reply: Reply) -> None:
+        if reply.is_go_on:
+            exchange.stage = Stage.DOT
+            hopeless = exchange.refusal is not None
+            self._client.content(_NOTHING if hopeless else exchange.content)
+        else:
+            self._drop(exchange, exchange.refusal or Rejected(Stage.DATA, reply))
+
+    def _drop(self, exchange: _Exchange[Tag], refusal: Rejected) -> None:
+        """End a transaction whose content was not sent; the server still has it."""
+        self._flight.pop()
+        self._fresh = False
+        self._settle(exchange.transaction, refusal)
+
+    def _on_dot(self, reply: Reply) -> None:
+        exchange = self._flight.popleft()
+        self._fresh = False
+        outcome: Outcome
+        if exchange.refusal is not None:
+            outcome = exchange.refusal
+        elif reply.is_refusal:
+            outcome = Rejected(Stage.DOT, reply)
+        else:
+            outcome = Accepted(reply, tuple(exchange.refused))
+        self._settle(exchange.transaction, outcome)
+
+    def _on_closing(self, exchange: _Exchange[Tag], reply: Reply) -> None:
+        """421 to an envelope: on a used connection it is not the message's doing.
+
+        Servers end a connection so after so many messages or so much time.
+        """
+        self._flight.pop()
+        outcome: Outcome = exchange.refusal or Untouched()
+        if self._fresh and exchange.refusal is None:
+            outcome = Rejected(exchange.stage, reply)
+        self._settle(exchange.transaction, outcome)
+
+    def break_off(self, fault: Fault, detail: str) -> None:
+        """Settle all that is on the wire: no more answers will come."""
+        first = True
+        while self._flight:
+            exchange = self._flight.popleft()
+            outcome = self._unanswered(exchange, fault, detail, first=first)
+            self._settle(exchange.transaction, outcome)
+            first = False
+
+    def _unanswered(
+        self, exchange: _Exchange[Tag], fault: Fault, detail: str, *, first: bool
+    ) -> Outcome:
+        if exchange.refusal is not None:
+            return exchange.refusal
+        in_doubt = exchange.stage is Stage.DOT and self._client.dot_is_out
+        if not in_doubt and fault is Fault.CANCELLED:
+            return Untouched()
+        to_blame = first and (self._fresh or fault is Fault.TIMEOUT)
+        if exchange.touched or to_blame:
+            return Broken(exchange.stage, fault, detail, after_dot=in_doubt)
+        return Untouched()
+
+    def _settle(self, transaction: Transaction[Tag], outcome: Outcome) -> None:
+        self._settled.append((transaction, outcome))
+
+    def take_settled(self) -> list[tuple[Transaction[Tag], Outcome]]:
+        """What has been decided since the last call, in order."""
+        settled, self._settled = self._settled, []
+        return settled
