@@ -74,3 +74,29 @@ class Event:
     at_ns: int
     about: About
     data: Mapping[str, Scalar] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class EventFilter:
+    """Which events a reader wants; what is empty or None wants all.
+
+    ``message`` is the UUID of a message or of one of its deliveries.
+    """
+
+    types: frozenset[EventType] = frozenset()
+    message: UUID | None = None
+    sub_account: SubAccountId | None = None
+
+    def accepts(self, event: Event) -> bool:
+        """True if the reader wants this event."""
+        about = event.about
+        return (
+            (not self.types or event.type in self.types)
+            and (
+                self.message is None or self.message in (about.message, about.delivery)
+            )
+            and (self.sub_account is None or self.sub_account == about.sub_account)
+        )
+
+
+EVERYTHING = EventFilter()

@@ -1,0 +1,58 @@
+"""How a connection to the database file is set up.
+
+The file is readable by its owner only; SQLite gives ``-wal`` and ``-shm`` the
+mode of the file. Nothing here may open and close the file by itself: closing
+any descriptor of it would drop the locks of every connection in the process
+(POSIX locks; sqlite.org/howtocorrupt.html 2.2).
+"""
+
+import os
+import sqlite3
+import stat
+from pathlib import Path
+
+BUSY_TIMEOUT_MS = 5_000
+PAGE_BYTES = 4096  # PERFORMANCE.md: 8 and 16 KB are no better
+_FILE_MODE = 0o600
+_STATEMENTS = 256
+_WRITER_CACHE_KB = 16_384
+_READER_CACHE_KB = 4_096
+
+
+def ensure_file(path: Path) -> None:
+    """Make ``path`` exist, readable and writable by its owner alone."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, _FILE_MODE))
+    except FileExistsError:
+        if stat.S_IMODE(path.stat().st_mode) & ~_FILE_MODE:
+            path.chmod(_FILE_MODE)
+
+
+def connect_writer(path: Path) -> sqlite3.Connection:
+    """A connection that may write; each commit is on disk when it returns."""
+    db = _connect(path)
+    # Both count only before the first table: page size, and free pages that can
+    # be given back to the file system without a rebuild of the whole file.
+    db.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+    db.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = FULL")
+    db.execute("PRAGMA foreign_keys = ON")
+    db.execute("PRAGMA temp_store = MEMORY")
+    db.execute(f"PRAGMA cache_size = -{_WRITER_CACHE_KB}")
+    return db
+
+
+def connect_reader(path: Path) -> sqlite3.Connection:
+    """A connection that cannot write."""
+    db = _connect(path)
+    db.execute("PRAGMA query_only = ON")
+    db.execute("PRAGMA temp_store = MEMORY")
+    db.execute(f"PRAGMA cache_size = -{_READER_CACHE_KB}")
+    return db
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, isolation_level=None, cached_statements=_STATEMENTS)
+    db.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+    return db

@@ -1,0 +1,115 @@
+"""The queue: claim what is due, settle what was tried, let go, rescue.
+
+Whatever the number of those that wait, a claim reads the front of one index
+and nothing else. A delivery that was claimed belongs to the relay until it is
+settled or released; a settlement of one that is no longer the relay's changes
+nothing and records no event.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from appliance.core.delivery import Settlement, State
+from appliance.core.ids import DeliveryId
+from appliance.store.transaction import Tx, View
+
+_FINISHED = (State.SENT, State.DROPPED)
+
+
+def settle(tx: Tx, items: Sequence[Settlement]) -> list[bool]:
+    """For each settlement whether it counted; a batch function.
+
+    It does if the delivery was in flight, and only then its event is recorded.
+
+    Raises:
+        ValueError: a delivery is to end without an event that says so.
+    """
+    ours = _in_flight(tx, [item.delivery for item in items])
+    counted = []
+    for item in items:
+        counted.append(item.delivery in ours)
+        ours.discard(item.delivery)  # a second one in the same batch is too late
+    taken = [item for item, counts in zip(items, counted, strict=True) if counts]
+    tx.db.executemany(
+        "UPDATE delivery SET state = ?, due_ns = ?, attempts = ?, last_code = ?,"
+        " last_text = ?, settled_ns = ? WHERE id = ?",
+        map(_settled_columns, taken),
+    )
+    for item in taken:
+        if item.event is not None:
+            tx.emit(item.event)
+    return counted
+
+
+def release(tx: Tx, deliveries: Sequence[DeliveryId], now_ns: int) -> int:
+    """How many claims were given back: queued, due now, with no try counted."""
+    done = tx.db.execute(
+        "UPDATE delivery SET state = 0, due_ns = ?"
+        " WHERE id IN (SELECT value FROM json_each(?)) AND state = 1",
+        (now_ns, msgspec.json.encode(deliveries).decode()),
+    )
+    return done.rowcount
+
+
+def rescue(tx: Tx, now_ns: int) -> int:
+    """How many deliveries were in flight when a process ended; they are due now.
+
+    For the start, before anything is claimed.
+    """
+    done = tx.db.execute(
+        "UPDATE delivery SET state = 0, due_ns = ?"
+        " WHERE state = 1 AND due_ns IS NULL AND settled_ns IS NULL",
+        (now_ns,),
+    )
+    return done.rowcount
+
+
+def next_due_ns(view: View) -> int | None:
+    """When the next queued delivery is due, None if none is queued."""
+    row = view.db.execute(
+        "SELECT due_ns FROM delivery WHERE due_ns IS NOT NULL ORDER BY due_ns LIMIT 1"
+    ).fetchone()
+    return int(row[0]) if row else None
+
+
+def counts_by_state(view: View) -> dict[State, int]:
+    """How many deliveries are queued, in flight and held.
+
+    The finished ones are history, which grows and is pruned; they are not
+    counted.
+    """
+    counts = {State.QUEUED: 0, State.IN_FLIGHT: 0, State.HELD: 0}
+    for state, number in view.db.execute(
+        "SELECT 0, count(*) FROM delivery WHERE due_ns IS NOT NULL UNION ALL"
+        " SELECT state, count(*) FROM delivery"
+        " WHERE due_ns IS NULL AND settled_ns IS NULL GROUP BY state"
+    ):
+        counts[State(state)] = number
+    return counts
+
+
+def _in_flight(tx: Tx, deliveries: Sequence[DeliveryId]) -> set[DeliveryId]:
+    rows = tx.db.execute(
+        "SELECT id FROM delivery"
+        " WHERE id IN (SELECT value FROM json_each(?)) AND state = 1",
+        (msgspec.json.encode(deliveries).decode(),),
+    )
+    return {DeliveryId(id_) for (id_,) in rows}
+
+
+def _settled_columns(item: Settlement) -> tuple[int | str | None, ...]:
+    settled_ns = None
+    if item.state in _FINISHED:
+        if item.event is None:
+            raise ValueError(f"delivery {item.delivery} ends without an event")
+        settled_ns = item.event.at_ns
+    return (
+        int(item.state),
+        item.due_ns,
+        item.attempts,
+        item.code,
+        item.text,
+        settled_ns,
+        item.delivery,
+    )

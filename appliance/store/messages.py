@@ -1,0 +1,229 @@
+"""Accepting messages, and looking at them afterwards.
+
+``accept`` is the walk's first half: what it returns is on disk, and the mail
+is the relay's from then on.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count
+from typing import TypeAlias
+from uuid import UUID
+
+from appliance.core.delivery import NewDelivery, State
+from appliance.core.event import About, EventType, NewEvent
+from appliance.core.ids import ContentId, MessageId, SubAccountId
+from appliance.core.message import NewMessage
+from appliance.core.submission import Content
+from appliance.store.content_codec import encode_content
+from appliance.store.detail_codec import encode_detail, encode_fields
+from appliance.store.transaction import Tx, View, next_id, to_uuid
+
+MAX_SUBJECT = 998  # RFC 5322 2.1.1; the whole one is in the content
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryStatus:
+    """Where one recipient's copy stands; ``due_ns`` is set while it is queued."""
+
+    uuid: UUID
+    message: UUID
+    sub_account: SubAccountId
+    sender: str
+    recipient: str
+    subject: str
+    pool: str
+    provider: str
+    state: State
+    attempts: int
+    last_code: int
+    last_text: str
+    created_ns: int
+    due_ns: int | None
+    settled_ns: int | None
+
+
+def accept(
+    tx: Tx, requests: Sequence[Sequence[NewMessage]]
+) -> list[tuple[MessageId, ...]]:
+    """For each request the ids of its messages; a batch function.
+
+    A request is what one door answers once: its messages are stored together
+    or not at all. A content object that several messages of the batch hold is
+    stored once. Each delivery is recorded as processed, and one that is dropped
+    from the start as dropped right behind it, with its reason.
+    """
+    messages = [message for request in requests for message in request]
+    contents = _insert_contents(tx, messages)
+    first = next_id(tx.db, "message")
+    tx.db.executemany(
+        "INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            _message_row(number, message, contents[id(message.submission.content)])
+            for number, message in enumerate(messages, first)
+        ],
+    )
+    delivery_ids = count(next_id(tx.db, "delivery"))
+    tx.db.executemany(
+        "INSERT INTO delivery (id, uuid, message, sub_account, domain, pool, role,"
+        " recipient, recipient_domain, fields, state, due_ns, last_text, created_ns,"
+        " settled_ns) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (next(delivery_ids), *_delivery_columns(number, message, delivery))
+            for number, message in enumerate(messages, first)
+            for delivery in message.deliveries
+        ],
+    )
+    for message in messages:
+        for event in _events(message):
+            tx.emit(event)
+    numbers = count(first)
+    return [tuple(MessageId(next(numbers)) for _ in request) for request in requests]
+
+
+def get_message(view: View, uuid: UUID) -> list[DeliveryStatus]:
+    """All deliveries of the message that has this UUID, or a delivery with it.
+
+    Empty if there is none.
+    """
+    return _load(
+        view,
+        "WHERE d.message = (SELECT message FROM delivery WHERE uuid = ?) ORDER BY d.id",
+        uuid.bytes,
+    )
+
+
+def list_recent(view: View, limit: int) -> list[DeliveryStatus]:
+    """The deliveries that came in last, newest first."""
+    return _load(view, "ORDER BY d.id DESC LIMIT ?", limit)
+
+
+def _insert_contents(tx: Tx, messages: Sequence[NewMessage]) -> dict[int, ContentId]:
+    """The row of each content object, by the object's identity."""
+    distinct: dict[int, Content] = {
+        id(one.submission.content): one.submission.content for one in messages
+    }
+    first = next_id(tx.db, "content")
+    tx.db.executemany(
+        "INSERT INTO content VALUES (?, ?)",
+        [
+            (number, encode_content(content))
+            for number, content in enumerate(distinct.values(), first)
+        ],
+    )
+    return {key: ContentId(number) for number, key in enumerate(distinct, first)}
+
+
+def _message_row(
+    number: int, message: NewMessage, content: ContentId
+) -> tuple[int | str | bytes | None, ...]:
+    submission = message.submission
+    return (
+        number,
+        message.deliveries[0].uuid.bytes,
+        message.sub_account,
+        message.credential,
+        message.domain,
+        content,
+        message.pool,
+        str(submission.content.sender.address),
+        submission.content.subject[:MAX_SUBJECT],
+        submission.content.size_bytes,
+        submission.webhook_url,
+        encode_detail(submission),
+        message.accepted_ns,
+    )
+
+
+def _delivery_columns(
+    number: int, message: NewMessage, delivery: NewDelivery
+) -> tuple[int | str | bytes | None, ...]:
+    recipient, now = delivery.recipient, message.accepted_ns
+    state, due, settled = (
+        (State.DROPPED, None, now) if delivery.dropped else (State.QUEUED, now, None)
+    )
+    return (
+        delivery.uuid.bytes,
+        number,
+        message.sub_account,
+        message.domain,
+        message.pool,
+        int(delivery.role),
+        str(recipient.mailbox.address),
+        recipient.mailbox.address.domain,
+        encode_fields(recipient.fields),
+        int(state),
+        due,
+        delivery.dropped,
+        now,
+        settled,
+    )
+
+
+def _events(message: NewMessage) -> Iterator[NewEvent]:
+    sender = str(message.submission.content.sender.address)
+    for delivery in message.deliveries:
+        about = About(
+            sub_account=message.sub_account,
+            message=message.deliveries[0].uuid,
+            delivery=delivery.uuid,
+            sender=sender,
+            recipient=str(delivery.recipient.mailbox.address),
+            pool=message.pool_name,
+        )
+        yield NewEvent(EventType.PROCESSED, message.accepted_ns, about)
+        if delivery.dropped:
+            data = {"reason": delivery.dropped}
+            yield NewEvent(EventType.DROPPED, message.accepted_ns, about, data)
+
+
+_STATUS = (
+    "SELECT d.uuid, m.uuid, d.sub_account, m.sender, d.recipient, m.subject,"
+    " coalesce(pool.name, ''), coalesce(provider.name, ''), d.state, d.attempts,"
+    " d.last_code, d.last_text, d.created_ns, d.due_ns, d.settled_ns"
+    " FROM delivery AS d CROSS JOIN message AS m ON m.id = d.message"
+    " LEFT JOIN pool ON pool.id = d.pool"
+    " LEFT JOIN provider ON provider.id = d.provider "
+)
+_StatusRow: TypeAlias = tuple[
+    bytes,
+    bytes,
+    int,
+    str,
+    str,
+    str,
+    str,
+    str,
+    int,
+    int,
+    int,
+    str,
+    int,
+    int | None,
+    int | None,
+]
+
+
+def _load(view: View, tail: str, value: bytes | int) -> list[DeliveryStatus]:
+    return list(map(_status, view.db.execute(_STATUS + tail, (value,))))
+
+
+def _status(row: _StatusRow) -> DeliveryStatus:
+    uuid, message, sub_account, *_ = row
+    return DeliveryStatus(
+        uuid=to_uuid(uuid),
+        message=to_uuid(message),
+        sub_account=SubAccountId(sub_account),
+        sender=row[3],
+        recipient=row[4],
+        subject=row[5],
+        pool=row[6],
+        provider=row[7],
+        state=State(row[8]),
+        attempts=row[9],
+        last_code=row[10],
+        last_text=row[11],
+        created_ns=row[12],
+        due_ns=row[13],
+        settled_ns=row[14],
+    )

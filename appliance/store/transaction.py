@@ -1,0 +1,104 @@
+"""What a store function is given: the rows, the seals, and a place for events."""
+
+import sqlite3
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import msgspec
+
+from appliance.core.event import Event, NewEvent
+from appliance.core.ids import EventNumber
+from appliance.store.sealed import Sealer
+
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(slots=True)
+class View:
+    """The database as it stands at one moment, for reading."""
+
+    db: sqlite3.Connection = field(repr=False)
+    sealer: Sealer = field(repr=False)
+
+
+@dataclass(slots=True)
+class Tx(View):
+    """One transaction. Nothing in it is true for anybody else before its commit.
+
+    A function may be run a second time after the first run was rolled back, so
+    all that it changes must be rows, events, and values that it makes itself.
+    """
+
+    _events: list[NewEvent] = field(default_factory=list)
+    _configuration_changed: bool = False
+
+    def emit(self, event: NewEvent) -> None:
+        """Record ``event`` with this transaction; it gets its number at the end."""
+        self._events.append(event)
+
+    def configuration_changed(self) -> None:
+        """Say that rows which memory elsewhere holds copies of are changing."""
+        self._configuration_changed = True
+
+    def finish(self) -> tuple[Event, ...]:
+        """Write what was collected. The caller commits next."""
+        if self._configuration_changed:
+            self.db.execute("UPDATE meta SET configuration = configuration + 1")
+        if not self._events:
+            return ()
+        first = next_id(self.db, "event")
+        events = tuple(
+            Event(EventNumber(number), new.type, new.at_ns, new.about, new.data)
+            for number, new in enumerate(self._events, first)
+        )
+        self.db.executemany(
+            "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            map(_event_row, events),
+        )
+        return events
+
+
+def next_id(db: sqlite3.Connection, table: str) -> int:
+    """The lowest id of an AUTOINCREMENT table that was never used.
+
+    It is this transaction's to use, and so are those above it: only one
+    process at a time is behind BEGIN IMMEDIATE.
+    """
+    row = db.execute(
+        "SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)
+    ).fetchone()
+    return int(row[0]) + 1 if row else 1
+
+
+def in_list(sql: str, values: list[bytes]) -> tuple[str, list[bytes]]:
+    """``sql`` with ``(:values)`` made a list of marks, and the values for them.
+
+    The number of marks is rounded up to a power of two by repeating the last
+    value, so that SQLite meets few different statements. ``values`` must not
+    be empty.
+    """
+    marks = 1 << (len(values) - 1).bit_length()
+    text = sql.replace(":values", ",".join("?" * marks))
+    return text, values + values[-1:] * (marks - len(values))
+
+
+def _event_row(event: Event) -> tuple[int | str | bytes, ...]:
+    about = event.about
+    return (
+        event.number,
+        int(event.type),
+        event.at_ns,
+        about.sub_account,
+        about.message.bytes,
+        about.delivery.bytes,
+        about.sender,
+        about.recipient,
+        about.pool,
+        about.provider,
+        _encode(dict(event.data)).decode() if event.data else "{}",
+    )
+
+
+def to_uuid(data: bytes) -> UUID:
+    """The UUID of a column."""
+    return UUID(bytes=data)
