@@ -1,0 +1,250 @@
+"""Header fields as bytes: how they are written, and how a message is cut into them.
+
+Writing folds at the blanks that are there (RFC 5322 2.2.3) and nowhere else: a
+token that is longer than a line, such as the URL of List-Unsubscribe, stays
+whole beside its name, for receivers that trip over ``Message-ID:`` with an
+empty first line are more common than those that trip over 100 characters.
+Nothing that could end a field is ever written (ATTACKS 9).
+
+Reading looks at no more than the header block and keeps every byte. What the
+fields mean is left to the callers.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from appliance.core.address import Mailbox
+from appliance.mime.words import encode_text, parameter, phrase
+
+MAX_LINE_OCTETS = 998  # RFC 5322 2.1.1
+MAX_NAME_CHARS = 76
+MAX_VALUE_CHARS = 10_000
+MAX_FIELDS = 1_000
+MAX_BLOCK_OCTETS = 1 << 20
+
+_WIDTH = 78  # RFC 5322 2.1.1
+_ENCODED_WIDTH = 76  # RFC 2047 2
+# TAB is white space and is written as a blank; every other control, the two
+# separators that some readers take for line ends, and halves of characters
+# have no business in a header.
+_UNSAFE = re.compile("[\x00-\x08\n-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_NAME = re.compile(r"[!-9;-~]+")  # RFC 5322 2.2
+_NAME_OCTETS = re.compile(_NAME.pattern.encode())
+_WORDS = re.compile(r" *[^ ]+")
+# Fields of tokens and URLs, where an encoded-word would be read as it stands.
+_NEVER_ENCODED = frozenset(
+    {
+        "feedback-id",
+        "in-reply-to",
+        "list-archive",
+        "list-help",
+        "list-owner",
+        "list-post",
+        "list-subscribe",
+        "list-unsubscribe",
+        "list-unsubscribe-post",
+        "message-id",
+        "references",
+    }
+)
+
+
+class UnsafeHeader(ValueError):  # noqa: N818 - a refusal about input, not an error of ours
+    """A header that cannot be written without breaking the message."""
+
+
+class MalformedMessage(ValueError):  # noqa: N818 - the peer's fault, as above
+    """The header block is none: not fields, or more of them than is sane."""
+
+
+def is_safe_text(text: str) -> bool:
+    """True if a subject, display name or file name can stand in a header."""
+    return len(text) <= MAX_VALUE_CHARS and _UNSAFE.search(text) is None
+
+
+def is_safe_header(name: str, value: str) -> bool:
+    """True if ``field(name, value)`` can write this header."""
+    return not _flaw(name, value)
+
+
+def field(name: str, value: str) -> bytes:
+    """A header as its sender gave it: ASCII word for word, other text encoded.
+
+    Raises:
+        UnsafeHeader: the name is no field name, the value holds a control
+            character, or is not ASCII where only tokens may stand.
+    """
+    flaw = _flaw(name, value)
+    if flaw:
+        raise UnsafeHeader(f"{name[:MAX_NAME_CHARS]!a}: {flaw}")
+    if value.isascii():
+        return _fold(name, _words(value), _WIDTH)
+    return text_field(name, value)
+
+
+def text_field(name: str, text: str) -> bytes:
+    """A header whose value people read; what they see is exactly ``text``.
+
+    Raises:
+        UnsafeHeader: the text holds a control character.
+    """
+    _check(name, text)
+    trimmed = text.replace("\t", " ").strip(" ")
+    spelled = encode_text(trimmed, _ENCODED_WIDTH - len(name) - 2)
+    width = _WIDTH if spelled is trimmed else _ENCODED_WIDTH
+    return _fold(name, _words(spelled), width)
+
+
+def address_field(name: str, mailboxes: Sequence[Mailbox]) -> bytes:
+    """An address list (RFC 5322 3.4); a non-ASCII local part is UTF-8 (RFC 6532).
+
+    Raises:
+        UnsafeHeader: a name or an address holds a control character.
+    """
+    tokens: list[str] = []
+    for mailbox in mailboxes:
+        address = str(mailbox.address)
+        _check(name, address)
+        if tokens:
+            tokens[-1] += ","
+        if mailbox.name:
+            _check(name, mailbox.name)
+            room = _ENCODED_WIDTH - len(name) - 2
+            tokens += _words(" " + phrase(mailbox.name.replace("\t", " "), room))
+            address = f"<{address}>"
+        # One token: a blank inside a quoted local part is no place to fold.
+        tokens.append(" " + address)
+    if tokens:
+        tokens[0] = tokens[0][1:]
+    return _fold(name, tokens, _ENCODED_WIDTH)
+
+
+def parameter_field(name: str, value: str, parameters: Mapping[str, str]) -> bytes:
+    """``Name: value; parameter=...``, by RFC 2231 where a parameter is not ASCII.
+
+    Raises:
+        UnsafeHeader: a parameter holds a control character.
+    """
+    pieces = [value]
+    for key, text in parameters.items():
+        _check(name, text)
+        pieces += parameter(key, text.replace("\t", " "))
+    tokens = [f" {piece};" for piece in pieces]
+    tokens[0], tokens[-1] = tokens[0][1:], tokens[-1][:-1]
+    if len(pieces) == 1:
+        tokens = [value]
+    return _fold(name, tokens, _WIDTH)
+
+
+def _flaw(name: str, value: str) -> str:
+    """What keeps this header from being written, "" if nothing does."""
+    if len(name) > MAX_NAME_CHARS or not _NAME.fullmatch(name):
+        return "not a field name"
+    if not is_safe_text(value):
+        return "control character in the value, or too long"
+    if value.isascii():
+        longest = max(map(len, value.replace("\t", " ").split(" ")))
+        return "a word too long for a line" if longest >= MAX_LINE_OCTETS else ""
+    return "not ASCII" if name.lower() in _NEVER_ENCODED else ""
+
+
+def _check(name: str, text: str) -> None:
+    if not is_safe_text(text):
+        raise UnsafeHeader(f"{name}: control character in the value, or too long")
+
+
+def _words(value: str) -> list[str]:
+    """The words of a value, each with the blanks before it."""
+    tokens: list[str] = _WORDS.findall(value.replace("\t", " "))
+    return tokens
+
+
+def _fold(name: str, tokens: list[str], width: int) -> bytes:
+    """``Name: tokens`` on lines of ``width`` where the tokens allow it."""
+    if not tokens:
+        return f"{name}:\r\n".encode()
+    line, lines = f"{name}:", []
+    first = " " + tokens[0].lstrip(" ")
+    # The first token leaves its name only where it must: above the limit, or as
+    # an encoded-word, whose line is bound to 76 (RFC 2047 2).
+    room = width if first.startswith(" =?") else MAX_LINE_OCTETS
+    if len(line) + len(first) > room:
+        lines.append(line)
+        line = ""
+    line += first
+    for token in tokens[1:]:
+        if len(line) + len(token) > width:
+            lines.append(line)
+            line = token
+        else:
+            line += token
+    lines.append(line)
+    if max(map(len, lines)) > MAX_LINE_OCTETS:
+        raise UnsafeHeader(f"{name}: a word too long for a line")
+    return ("\r\n".join(lines) + "\r\n").encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of a header block: its name in lower case and all of its bytes.
+
+    ``raw`` begins with the name as it was written and ends with CRLF.
+    """
+
+    name: bytes
+    raw: bytes
+
+    @property
+    def value(self) -> bytes:
+        """What stands behind the colon, folded as it came, with its CRLF."""
+        return self.raw.partition(b":")[2]
+
+
+def split_message(raw: bytes) -> tuple[list[Field], bytes]:
+    """The fields of the header block and the body, which is not looked at.
+
+    Raises:
+        MalformedMessage: a line is neither a field nor the rest of one, a CR or
+            LF stands alone, or the block is larger than the bounds above.
+    """
+    if raw.startswith(b"\r\n"):
+        return [], raw[2:]
+    end = raw.find(b"\r\n\r\n", 0, MAX_BLOCK_OCTETS)
+    if end < 0 and len(raw) > MAX_BLOCK_OCTETS:
+        raise MalformedMessage("header block is too large")
+    block, body = (raw, b"") if end < 0 else (raw[: end + 2], raw[end + 4 :])
+    if not block:
+        return [], body
+    if not block.count(b"\r") == block.count(b"\n") == block.count(b"\r\n"):
+        raise MalformedMessage("a CR or LF stands alone in the header")
+    lines = block.removesuffix(b"\r\n").split(b"\r\n")
+    fields: list[Field] = []
+    pending: list[bytes] = []
+    for line in lines:
+        if line[:1] in {b" ", b"\t"} and pending:
+            pending.append(line)
+            continue
+        if pending:
+            fields.append(_read_field(pending))
+        pending = [line]
+    fields.append(_read_field(pending))
+    if len(fields) > MAX_FIELDS:
+        raise MalformedMessage("too many header fields")
+    return fields, body
+
+
+def join_message(fields: Iterable[Field], body: bytes) -> bytes:
+    """The message that ``split_message`` took apart."""
+    return b"".join([*(one.raw for one in fields), b"\r\n", body])
+
+
+def _read_field(lines: list[bytes]) -> Field:
+    raw = b"\r\n".join(lines) + b"\r\n"
+    name, colon, _ = lines[0].partition(b":")
+    # RFC 5322 4.5: blanks before the colon are obsolete and still understood,
+    # so that "From : x" cannot pass for something else than From.
+    name = name.rstrip(b" \t")
+    if not colon or not _NAME_OCTETS.fullmatch(name):
+        raise MalformedMessage("a header line is no field")
+    return Field(name.lower(), raw)
