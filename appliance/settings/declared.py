@@ -1,0 +1,284 @@
+"""Every setting, declared once: name, kind, default, meaning.
+
+A section is a dataclass, a setting is a field of it; the names, the file in
+``etc/``, the help and the checks all come from here. What changes while the
+server runs (domains, keys, providers, pools) is a row in the database instead.
+"""
+
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from typing import Generic, TypeVar
+from urllib.parse import urlsplit
+
+from appliance.settings.kinds import (
+    BOOLEAN,
+    HOST,
+    LISTENERS,
+    NAMESERVERS,
+    ORIGINS,
+    RETRY_PLAN,
+    URL,
+    HostPort,
+    Kind,
+    choice,
+    duration,
+    integer,
+    size,
+)
+
+Value = TypeVar("Value")
+_MARK = "postroom setting"
+
+
+@dataclass(frozen=True, slots=True)
+class Declared(Generic[Value]):
+    """What is known of a setting before any value is given."""
+
+    kind: Kind[Value]
+    default: Value
+    meaning: str
+
+
+def _setting(kind: Kind[Value], default: object, meaning: str) -> Value:
+    value = kind.read(default)
+    return field(default=value, metadata={_MARK: Declared(kind, value, meaning)})
+
+
+@dataclass(frozen=True, slots=True)
+class Http:
+    """The HTTP door."""
+
+    bind: tuple[HostPort, ...] = _setting(
+        LISTENERS,
+        "127.0.0.1:8025",
+        "Where the HTTP door listens; port 0 takes a free one.",
+    )
+    public_url: str = _setting(
+        URL,
+        "",
+        "How the world reaches the HTTP door; tracking and unsubscribe links of"
+        " domains without a verified tracking host begin with it. Empty: the"
+        " address that is bound.",
+    )
+    max_body: int = _setting(
+        size(1024, 1 << 30), "40MiB", "The largest request body that is taken."
+    )
+    max_connections: int = _setting(
+        integer(1, 100_000), 1000, "Connections that may be open at a time."
+    )
+    header_timeout: float = _setting(
+        duration(0.1, 3600), "5s", "How long a client may take to send a header."
+    )
+    body_timeout: float = _setting(
+        duration(0.1, 3600), "60s", "How long a client may take to send a body."
+    )
+    drain_timeout: float = _setting(
+        duration(0.001, 3600), "10s", "How long requests may take to end on a stop."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """The event websocket."""
+
+    max_subscribers: int = _setting(
+        integer(0, 100_000), 1000, "Websocket readers at a time."
+    )
+    send_timeout: float = _setting(
+        duration(0.01, 3600), "10s", "How long a reader may block before it is cut off."
+    )
+    ping_interval: float = _setting(
+        duration(0.01, 3600), "20s", "The pause between two pings."
+    )
+    pong_timeout: float = _setting(
+        duration(0.01, 3600), "20s", "How long a reader may take to answer a ping."
+    )
+    origins: tuple[str, ...] = _setting(
+        ORIGINS,
+        "",
+        "Origins, beside our own, whose pages may open the websocket.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Dns:
+    """How names are looked up."""
+
+    nameservers: tuple[HostPort, ...] = _setting(
+        NAMESERVERS, "", "The resolvers to ask. Empty: those of the system."
+    )
+    timeout: float = _setting(
+        duration(0.01, 300), "5s", "How long one lookup may take in all."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """The hosts that the DNS records of sender domains point to."""
+
+    public_host: str = _setting(
+        HOST,
+        "",
+        "Where tracking hosts point (CNAME). Empty: the host of http.public_url,"
+        " else the machine's host name.",
+    )
+    bounce_host: str = _setting(
+        HOST,
+        "",
+        "Where return-path hosts point (CNAME). Empty: as domain.public_host.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """How mail is handed to the upstream servers."""
+
+    retry_plan: tuple[int, ...] = _setting(
+        RETRY_PLAN,
+        "1h,2h,3h,4h,5h",
+        "The pauses after the first, second, ... failed try; then the mail is"
+        " dropped. A provider may have its own.",
+    )
+    permanent_5xx: bool = _setting(
+        BOOLEAN,
+        False,
+        "Drop at once when an upstream answers 5xx, instead of trying again.",
+    )
+    max_connections: int = _setting(
+        integer(1, 1000), 5, "Connections to a provider that names no number."
+    )
+    max_in_flight: int = _setting(
+        integer(1, 100_000), 500, "Deliveries that may be under way at a time."
+    )
+    max_memory: int = _setting(
+        size(1 << 20, 1 << 40), "64MiB", "Memory that mail under way may take."
+    )
+    signing_threads: int = _setting(
+        integer(1, 64), 2, "Threads that prepare and sign mail."
+    )
+    connect_timeout: float = _setting(
+        duration(0.01, 3600), "30s", "How long connecting to an upstream may take."
+    )
+    command_timeout: float = _setting(
+        duration(0.01, 3600), "60s", "How long an upstream may take for a reply."
+    )
+    data_timeout: float = _setting(
+        duration(0.01, 3600),
+        "600s",
+        "How long the message and the reply to its final dot may take"
+        " (RFC 5321 4.5.3.2.6).",
+    )
+    plaintext_auth: bool = _setting(
+        BOOLEAN,
+        False,
+        "Send user names and passwords to upstreams also over connections without TLS.",
+    )
+    idle_timeout: float = _setting(
+        duration(0, 3600), "30s", "How long an unused connection is kept."
+    )
+    drain_timeout: float = _setting(
+        duration(0.001, 3600), "30s", "How long deliveries may take to end on a stop."
+    )
+    ehlo_name: str = _setting(
+        HOST, "", "What we call ourselves in EHLO. Empty: the machine's host name."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """What one submission may hold."""
+
+    max_recipients: int = _setting(
+        integer(1, 100_000),
+        10_000,
+        "Envelope recipients of one request, cc and bcc included.",
+    )
+    max_attachments: int = _setting(
+        size(1, 1 << 30), "25MiB", "Attachments of one mail, decoded, in all."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """The HTTP API."""
+
+    default_contract: str = _setting(
+        choice("v1", "legacy"),
+        "v1",
+        "The response contract for requests that name none: v1 or legacy.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long what is finished is kept."""
+
+    events: float = _setting(duration(60), "90d", "How long events are kept.")
+    messages: float = _setting(
+        duration(60), "30d", "How long finished messages are kept."
+    )
+    captured: int = _setting(
+        integer(1), 1000, "Mails that the capture provider keeps for viewing."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """What is logged, to standard error."""
+
+    level: str = _setting(
+        choice("debug", "info", "warning", "error"),
+        "info",
+        "The least that is logged: debug, info, warning or error.",
+    )
+    format: str = _setting(
+        choice("text", "json"),
+        "text",
+        "Lines for people (text), or one JSON object a line (json).",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings of one process."""
+
+    http: Http = Http()
+    live: Live = Live()
+    dns: Dns = Dns()
+    domain: Domain = Domain()
+    relay: Relay = Relay()
+    intake: Intake = Intake()
+    api: Api = Api()
+    retention: Retention = Retention()
+    log: Log = Log()
+
+    @property
+    def public_host(self) -> str:
+        """The host that tracking CNAMEs point to."""
+        return (
+            self.domain.public_host
+            or urlsplit(self.http.public_url).hostname
+            or socket.gethostname()
+        )
+
+    @property
+    def bounce_host(self) -> str:
+        """The host that return-path CNAMEs point to."""
+        return self.domain.bounce_host or self.public_host
+
+    @property
+    def ehlo_name(self) -> str:
+        """The name we greet upstream servers with."""
+        return self.relay.ehlo_name or socket.gethostname()
+
+
+_DEFAULTS = Settings()
+SECTIONS = {one.name: type(getattr(_DEFAULTS, one.name)) for one in fields(Settings)}
+
+
+def declared() -> Iterator[tuple[str, Declared[object]]]:
+    """Each setting's full name, such as ``http.bind``, with its declaration."""
+    for section, kind in SECTIONS.items():
+        for one in fields(kind):
+            yield f"{section}.{one.name}", one.metadata[_MARK]
