@@ -6,7 +6,6 @@ from uuid import UUID
 
 from appliance.store.transaction import Tx, View, to_uuid
 
-KEPT_MAILS = 1_000
 KEPT_BYTES = 256 * 1024 * 1024
 
 
@@ -32,8 +31,8 @@ class CapturedLine:
     size_bytes: int
 
 
-def add_captured(tx: Tx, items: Sequence[Captured]) -> list[None]:
-    """Keep ``items`` and let the oldest go; a batch function.
+def add_captured(tx: Tx, items: Sequence[Captured], *, keep: int) -> None:
+    """Keep ``items`` and let all but the newest ``keep`` go.
 
     A delivery that was captured before is kept as it was.
     """
@@ -51,9 +50,8 @@ def add_captured(tx: Tx, items: Sequence[Captured]) -> list[None]:
         "  sum(length(raw)) OVER newest AS bytes"
         "  FROM captured WINDOW newest AS (ORDER BY id DESC))"
         " WHERE mails > ? OR (bytes > ? AND mails > 1))",
-        (KEPT_MAILS, KEPT_BYTES),
+        (keep, KEPT_BYTES),
     )
-    return [None] * len(items)
 
 
 def get_captured(view: View, delivery: UUID) -> Captured | None:

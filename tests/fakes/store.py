@@ -18,14 +18,7 @@ from appliance.core.credential import (
     make_key,
 )
 from appliance.core.delivery import Copy, NewDelivery, Role, Settlement, State
-from appliance.core.domain import (
-    Algorithm,
-    DkimKey,
-    Proof,
-    Purpose,
-    Record,
-    SenderDomain,
-)
+from appliance.core.domain import Proof, Purpose, Record, SenderDomain
 from appliance.core.event import About, EventType, NewEvent
 from appliance.core.ids import uuid7
 from appliance.core.message import NewMessage
@@ -41,6 +34,7 @@ from appliance.store.messages import accept
 from appliance.store.pools import add_pool, set_default_pool
 from appliance.store.providers import NewProvider, add_provider
 from appliance.store.transaction import Tx
+from tests.fakes.keys import dkim_key
 
 SEALING_KEY = bytes(range(32))
 NOW_NS = 1_700_000_000_000_000_000
@@ -149,7 +143,7 @@ def seed_in(
         tx,
         sub_account.id,
         SENDER.address.domain,
-        keys=[DkimKey("pr1", Algorithm.RSA_SHA256, "cHVibGlj", b"not a real key")],
+        keys=[dkim_key()],
         records=_records(SENDER.address.domain, proof),
         now_ns=NOW_NS,
     )

@@ -25,7 +25,7 @@ TRACKING: Mapping[TokenKind, str] = MappingProxyType(
         TokenKind.UNSUBSCRIBE: "/track/tpsp/unsubscribe/",
     }
 )
-_SPELLINGS: tuple[tuple[str, TokenKind], ...] = tuple(
+SPELLINGS: tuple[tuple[str, TokenKind], ...] = tuple(
     (spelling, kind)
     for kind, path in TRACKING.items()
     for spelling in (path, path.replace("/tpsp/", "/"))
@@ -39,7 +39,7 @@ def without_slash(path: str) -> str:
 
 def read_tracking(path: str) -> tuple[TokenKind, str] | None:
     """The kind and the token that a tracking path holds, None for other paths."""
-    for prefix, kind in _SPELLINGS:
+    for prefix, kind in SPELLINGS:
         if path.startswith(prefix):
             token = path[len(prefix) :]
             return (kind, token) if token and "/" not in token else None

@@ -25,7 +25,7 @@ from appliance.dialects.sendpost import wire
 from appliance.dialects.sendpost.errors import Problem, invalid
 from appliance.dialects.sendpost.files import read_files
 from appliance.dialects.sendpost.headers import strips
-from appliance.dialects.sendpost.rules import check
+from appliance.dialects.sendpost.rules import check, check_count
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def parse_send(body: bytes, limits: Limits = DEFAULT_LIMITS) -> SendRequest | Pr
     send = decode(wire.DECODER, body)
     if isinstance(send, Malformed):
         return invalid(send.path, send.what)
-    problem = check(send)
+    problem = check(send) or check_count(send, limits.recipients)
     if problem is not None:
         return problem
     files = read_files(send.attachments or (), limits.attachment_bytes)

@@ -29,6 +29,14 @@ def check(send: wire.Send) -> Problem | None:
     return None
 
 
+def check_count(send: wire.Send, most: int) -> Problem | None:
+    """A request for more than ``most`` mails is refused as a whole."""
+    count = sum(1 for _ in _recipients(send))
+    if count > most:
+        return invalid("to", f"{count} recipients in all, at most {most} are taken")
+    return None
+
+
 def _template_exists(send: wire.Send) -> Problem | None:
     """Nothing is sent with content other than the one that was named."""
     for param, name in (("templateId", send.template_id), ("template", send.template)):

@@ -1,0 +1,53 @@
+"""What intake asks for every submission, answered from memory.
+
+Configuration is replaced as a whole when it changed, suppressions are followed
+change by change: they are many. Who changed them does not matter; the pulse of
+the store tells (``flow/heart.py``).
+"""
+
+from appliance.core.address import Address
+from appliance.core.ids import PoolId, SubAccountId
+from appliance.store.database import Store
+from appliance.store.directory import Directory, load_directory
+from appliance.store.readers import Pulse
+from appliance.store.suppressions import load_suppression_changes
+
+
+class DirectoryKeeper:
+    """Keys, domains, pools, providers and suppressions as they are now."""
+
+    def __init__(self, store: Store, first: Directory) -> None:
+        self._store = store
+        self._suppressed: set[tuple[SubAccountId, str]] = set()
+        self._seen = 0  # number of the last change of a suppression taken in
+        self.current = first
+
+    @classmethod
+    async def load(cls, store: Store) -> "DirectoryKeeper":
+        """A keeper that is up to date."""
+        keeper = cls(store, await store.read(load_directory))
+        await keeper.refresh_suppressions()
+        return keeper
+
+    def is_suppressed(self, sub_account: SubAccountId, address: Address) -> bool:
+        """True if this address gets no mail from this sub-account."""
+        return (sub_account, address.key) in self._suppressed
+
+    def pool_name(self, pool: PoolId) -> str:
+        """The name of a pool, "" for one that is gone."""
+        names = (one.name for one in self.current.pools.values() if one.id == pool)
+        return next(names, "")
+
+    async def refresh(self, pulse: Pulse | None = None) -> None:
+        """Take in what changed; ``pulse`` spares reading what did not."""
+        if pulse is None or pulse.configuration != self.current.generation:
+            self.current = await self._store.read(load_directory)
+        if pulse is None or pulse.suppressions != self._seen:
+            await self.refresh_suppressions()
+
+    async def refresh_suppressions(self) -> None:
+        """Take in the suppressions that were added or lifted."""
+        changes = await self._store.read(load_suppression_changes, self._seen)
+        self._suppressed.update(changes.added)
+        self._suppressed.difference_update(changes.lifted)
+        self._seen = max(self._seen, changes.upto)

@@ -1,0 +1,247 @@
+"""May this be sent? Named checks in order, then one durable write.
+
+Everything a check asks is answered from memory (``flow/directory.py``). Each
+check either says nothing or refuses; the first refusal counts. What a refusal
+looks like on the wire is the dialect's business.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from appliance.core.address import Address
+from appliance.core.credential import Credential
+from appliance.core.delivery import NewDelivery, Role
+from appliance.core.domain import SenderDomain
+from appliance.core.ids import SubAccountId, uuid7
+from appliance.core.message import NewMessage
+from appliance.core.pool import Pool
+from appliance.core.refusal import Reason, Refusal
+from appliance.core.submission import Recipient, Submission
+from appliance.flow.directory import DirectoryKeeper
+from appliance.store import messages
+from appliance.store.database import Store
+from appliance.store.directory import Directory
+
+SUPPRESSED = "Recipient is suppressed: {}"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """On whose behalf mail comes in; no credential means the operator's own hand."""
+
+    sub_account: SubAccountId
+    credential: Credential | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A submission that is on disk; ``refusal`` tells of a recipient not even tried."""
+
+    message: UUID
+    accepted_ns: int
+    refusal: Refusal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What all checks but those of recipients look at; no sender means not one."""
+
+    origin: Origin
+    sender: Address | None
+    pool: str
+
+
+Check = Callable[[Directory, Question], Refusal | None]
+
+
+class Intake:
+    """Takes submissions in: checks them and returns once they are on disk."""
+
+    def __init__(
+        self, store: Store, directory: DirectoryKeeper, clock: Callable[[], int]
+    ) -> None:
+        self._store = store
+        self._directory = directory
+        self._clock = clock
+        self._listeners: list[Callable[[], None]] = []
+
+    def on_accepted(self, listener: Callable[[], None]) -> None:
+        """Have ``listener`` called after every commit that brought new mail."""
+        self._listeners.append(listener)
+
+    def now_ns(self) -> int:
+        """The moment that a refusal given now belongs to."""
+        return self._clock()
+
+    def refuse(self, question: Question) -> Refusal | None:
+        """The first refusal that everything sent this way would earn, if any."""
+        return ask(self._directory.current, question)
+
+    async def take(
+        self, origin: Origin, submissions: Sequence[Submission]
+    ) -> list[Accepted | Refusal]:
+        """The verdict on each submission; those accepted are on disk by then.
+
+        Raises:
+            StoreUnavailable: nothing was stored; the sender should try again.
+        """
+        now_ns = self._clock()
+        verdicts = [judge(self._directory, origin, one, now_ns) for one in submissions]
+        fresh = [one for one in verdicts if isinstance(one, NewMessage)]
+        if fresh:
+            await self._keep(fresh)
+        return [
+            _accepted(one) if isinstance(one, NewMessage) else one for one in verdicts
+        ]
+
+    async def _keep(self, fresh: Sequence[NewMessage]) -> None:
+        size_bytes = fresh[0].submission.content.size_bytes  # they share it
+        await self._store.write_each(messages.accept, fresh, size_bytes)
+        for listener in self._listeners:
+            listener()
+
+
+def judge(
+    keeper: DirectoryKeeper, origin: Origin, submission: Submission, now_ns: int
+) -> NewMessage | Refusal:
+    """The message that this submission becomes, or why it does not."""
+    directory = keeper.current
+    sender = submission.content.sender.address
+    question = Question(origin, sender, submission.pool)
+    refusal = ask(directory, question)
+    if refusal is not None:
+        return refusal
+    domain, pool = _domain(directory, question), _pool(directory, question)
+    assert domain is not None
+    assert pool is not None
+    return NewMessage(
+        submission=submission,
+        sub_account=origin.sub_account,
+        credential=origin.credential.id if origin.credential else None,
+        domain=domain.id,
+        pool=pool.id,
+        pool_name=pool.name,
+        accepted_ns=now_ns,
+        deliveries=_deliveries(keeper, origin, submission),
+    )
+
+
+def ask(directory: Directory, question: Question) -> Refusal | None:
+    """What the first check that minds has to say."""
+    for check in CHECKS:
+        refusal = check(directory, question)
+        if refusal is not None:
+            return refusal
+    return None
+
+
+# --- the checks -----------------------------------------------------------------
+
+
+def check_sub_account(directory: Directory, question: Question) -> Refusal | None:
+    """A blocked sub-account sends nothing."""
+    sub_account = directory.sub_accounts.get(question.origin.sub_account)
+    if sub_account is None or sub_account.blocked:
+        return Refusal(Reason.SUB_ACCOUNT_BLOCKED)
+    return None
+
+
+def check_sender(_: Directory, question: Question) -> Refusal | None:
+    """The sender is an address."""
+    if question.sender is None:
+        return Refusal(Reason.SENDER_INVALID, "from", "Sender address is invalid")
+    return None
+
+
+def check_sender_domain(directory: Directory, question: Question) -> Refusal | None:
+    """The domain of From is the sub-account's own, and its DKIM key is proven."""
+    domain = _domain(directory, question)
+    if domain is None or not domain.verified:
+        detail = f"Sender domain {_sender_domain(question)} is not verified"
+        return Refusal(Reason.SENDER_NOT_VERIFIED, "from", detail)
+    return None
+
+
+def check_permitted(_: Directory, question: Question) -> Refusal | None:
+    """The key may send as this domain."""
+    credential, name = question.origin.credential, _sender_domain(question)
+    if credential is not None and not credential.permits(name):
+        detail = f"This key may not send as {name}"
+        return Refusal(Reason.SENDER_NOT_PERMITTED, "from", detail)
+    return None
+
+
+def check_pool(directory: Directory, question: Question) -> Refusal | None:
+    """The pool is known and has somewhere to send."""
+    pool = _pool(directory, question)
+    if pool is None:
+        detail = f"There is no pool named {question.pool!r}"
+        return Refusal(Reason.UNKNOWN_POOL, "pool", detail)
+    if not pool.shares:
+        detail = f"Pool {pool.name!r} has no provider"
+        return Refusal(Reason.POOL_EMPTY, "pool", detail)
+    return None
+
+
+CHECKS: tuple[Check, ...] = (
+    check_sub_account,
+    check_sender,
+    check_sender_domain,
+    check_permitted,
+    check_pool,
+)
+
+
+# --- what the checks and the message ask for -----------------------------------
+
+
+def _sender_domain(question: Question) -> str:
+    return question.sender.domain if question.sender is not None else ""
+
+
+def _domain(directory: Directory, question: Question) -> SenderDomain | None:
+    key = question.origin.sub_account, _sender_domain(question)
+    return directory.domains.get(key)
+
+
+def _pool(directory: Directory, question: Question) -> Pool | None:
+    if not question.pool:
+        return directory.default_pool
+    return directory.pools.get(question.pool)
+
+
+def _deliveries(
+    keeper: DirectoryKeeper, origin: Origin, submission: Submission
+) -> tuple[NewDelivery, ...]:
+    """One delivery per envelope recipient, each address once.
+
+    A suppressed ``to`` recipient stops its copies too: the sender is told that
+    this message is not sent. A suppressed copy stops only itself.
+    """
+    fate = _suppression(keeper, origin, submission.to)
+    made = {submission.to.mailbox.address.key: _new(Role.TO, submission.to, fate)}
+    for role, recipients in ((Role.CC, submission.cc), (Role.BCC, submission.bcc)):
+        for one in recipients:
+            dropped = fate or _suppression(keeper, origin, one)
+            made.setdefault(one.mailbox.address.key, _new(role, one, dropped))
+    return tuple(made.values())
+
+
+def _new(role: Role, recipient: Recipient, dropped: str) -> NewDelivery:
+    return NewDelivery(uuid7(), role, recipient, dropped)
+
+
+def _suppression(keeper: DirectoryKeeper, origin: Origin, one: Recipient) -> str:
+    address = one.mailbox.address
+    if keeper.is_suppressed(origin.sub_account, address):
+        return SUPPRESSED.format(address)
+    return ""
+
+
+def _accepted(message: NewMessage) -> Accepted:
+    first = message.deliveries[0]
+    refusal = None
+    if first.dropped:
+        refusal = Refusal(Reason.RECIPIENT_SUPPRESSED, "to", first.dropped)
+    return Accepted(first.uuid, message.accepted_ns, refusal)

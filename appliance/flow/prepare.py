@@ -1,0 +1,135 @@
+"""Makes one recipient's copy ready: the bytes that leave, and nothing else.
+
+Pure and deterministic: the same delivery, content, domain and moment give the
+same bytes. The order is fixed: values, links, pixel, composition, signature
+last, since it covers all of it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from appliance.core.delivery import Copy
+from appliance.core.domain import Purpose, SenderDomain
+from appliance.core.submission import Content
+from appliance.core.token import Token, TokenKind, TokenMaker
+from appliance.core.verp import return_path
+from appliance.mime.compose import Head, Headers, compose
+from appliance.mime.dkim import Signer, sign
+from appliance.mime.template import Rendered, Template
+
+MAX_LINKS = 65_535  # a link's number has two bytes in its token
+SECOND_NS = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What one copy needs beside its content.
+
+    Where its links and its bounces lead, the fields by which others find it
+    again, and the moment of its signature.
+    """
+
+    base_url: str
+    return_path_host: str
+    trace: Headers
+    now_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What all copies of one content share, made ready once."""
+
+    content: Content
+    template: Template
+    domain: str
+    signers: Sequence[Signer]
+
+
+class Links:
+    """The URLs of one installation: a path for each kind, a token behind it."""
+
+    def __init__(self, tokens: TokenMaker, paths: Mapping[TokenKind, str]) -> None:
+        self._tokens = tokens
+        self._paths = paths
+
+    def url(self, base_url: str, token: Token) -> str:
+        """The URL that stands for ``token``."""
+        return base_url + self._paths[token.kind] + self._tokens.seal(token)
+
+    def is_unsubscribe(self, base_url: str, url: str) -> bool:
+        """True if ``url`` is one of ours for unsubscribing."""
+        return url.startswith(base_url + self._paths[TokenKind.UNSUBSCRIBE])
+
+
+def base_url(domain: SenderDomain, public_url: str) -> str:
+    """Where the links in this domain's mail lead: its own host if that is proven.
+
+    The scheme is that of the public URL, since one proxy serves both.
+    """
+    host = domain.verified_host(Purpose.TRACKING)
+    scheme = public_url.partition("://")[0]
+    return f"{scheme}://{host}" if host else public_url
+
+
+def prepare(
+    copy: Copy, source: Source, around: Circumstances, links: Links
+) -> tuple[str, bytes]:
+    """The envelope sender and the complete mail for one recipient.
+
+    Raises:
+        ValueError: the recipient's values make what cannot be sent.
+    """
+    url = around.base_url
+    unsubscribe = links.url(url, Token(TokenKind.UNSUBSCRIBE, copy.uuid))
+    rendered = source.template.render(copy.fields, unsubscribe)
+    if rendered.html is not None:
+        rendered = _tracked(copy, rendered, links, url)
+    head = _head(copy, source, (*around.trace, *_unsubscribe_fields(unsubscribe)))
+    mail = compose(head, rendered, copy.uuid.bytes)
+    sender = return_path(copy.uuid, copy.sub_account, around.return_path_host)
+    signatures = sign(mail, source.domain, source.signers, around.now_s)
+    return str(sender), signatures + mail
+
+
+def _tracked(copy: Copy, rendered: Rendered, links: Links, url: str) -> Rendered:
+    make = _link_maker(copy.uuid, links, url) if copy.tracking.clicks else None
+    pixel = ""
+    if copy.tracking.opens:
+        pixel = links.url(url, Token(TokenKind.OPEN, copy.uuid))
+    if make is None and not pixel:
+        return rendered
+    return rendered.with_html(rendered.markup().rewrite(make, pixel))
+
+
+def _link_maker(
+    delivery: UUID, links: Links, url: str
+) -> Callable[[int, str], str | None]:
+    def make(number: int, target: str) -> str | None:
+        if number > MAX_LINKS or links.is_unsubscribe(url, target):
+            return None
+        return links.url(url, Token(TokenKind.CLICK, delivery, number, target))
+
+    return make
+
+
+def _head(copy: Copy, source: Source, system: Headers) -> Head:
+    content = source.content
+    return Head(
+        sender=content.sender,
+        to=(copy.to,),
+        cc=copy.cc,
+        message_id=f"{copy.message_uuid}@{source.domain}",
+        date_s=copy.submitted_ns // SECOND_NS,
+        reply_to=content.reply_to,
+        system=system,
+        own=content.headers,
+    )
+
+
+def _unsubscribe_fields(url: str) -> Headers:
+    """RFC 2369 and, for a link that acts by POST alone, RFC 8058."""
+    return (
+        ("List-Unsubscribe", f"<{url}>"),
+        ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
+    )

@@ -1,0 +1,279 @@
+"""Takes due deliveries to their upstreams, and records how it went.
+
+One pass (``run_once``) claims only as many deliveries as there is room for, in
+number and in memory, has them prepared in worker threads, and puts them into the
+lane of their provider. A lane settles each exactly once; many settlements share
+a commit. A delivery that was in flight when the process died is claimed again
+after the start.
+
+Stopping: ``drain`` ends the claiming; what is on the wire may end within the
+drain time, the rest goes back to the queue untouched.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import trio
+
+from appliance.core.delivery import Copy, Settlement, State
+from appliance.core.domain import Purpose
+from appliance.core.event import About
+from appliance.core.ids import DeliveryId, ProviderId
+from appliance.core.provider import Provider
+from appliance.core.retry import parse_retry_plan
+from appliance.flow.directory import DirectoryKeeper
+from appliance.flow.doorbell import Doorbell
+from appliance.flow.lane import Job, Lane, Settled
+from appliance.flow.settle import SECOND_NS, Policy, about, drop, settle, stumble
+from appliance.flow.workshop import (
+    CHUNK,
+    Made,
+    Order,
+    Stumbled,
+    Unmakeable,
+    Workshop,
+)
+from appliance.log import get
+from appliance.smtp.outcome import Outcome
+from appliance.store import deliveries
+from appliance.store.claim import claim
+from appliance.store.database import Store
+from appliance.store.errors import StoreUnavailable
+
+log = get("postroom.relay")
+
+# Support and customers search for this sentence.
+NO_RETURN_PATH = "No verified return path domain configured for sender domain"
+NO_DOMAIN = "Sender domain is no longer configured"
+NO_PROVIDER = "Waits for a provider: the one it was given to was removed"
+IDLE_SECONDS = 1.0  # another process may have queued mail
+NO_PROVIDER_PAUSE_NS = 60 * SECOND_NS
+MIN_CLAIM = 16  # no claims one by one behind a full house
+
+MakeLane = Callable[[Provider, Settled], Lane]
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What may be in flight at a time, and how long a stop may take."""
+
+    deliveries: int
+    size_bytes: int
+    drain_seconds: float
+
+
+class Relay:
+    """The loop that empties the queue."""
+
+    def __init__(
+        self,
+        store: Store,
+        directory: DirectoryKeeper,
+        *,
+        workshop: Workshop,
+        make_lane: MakeLane,
+        policy: Policy,
+        bounds: Bounds,
+        clock: Callable[[], int],
+    ) -> None:
+        self._store = store
+        self._directory = directory
+        self._workshop = workshop
+        self._make_lane = make_lane
+        self._policy = policy
+        self._bounds = bounds
+        self._clock = clock
+        self._bell = Doorbell()
+        self._flying: dict[DeliveryId, Copy] = {}
+        self._flying_bytes = 0
+        self._unrecorded: list[Settlement] = []
+        self._lanes: dict[ProviderId, tuple[Provider, Lane]] = {}
+        self._draining = False
+        self._nursery: trio.Nursery | None = None
+
+    @property
+    def in_flight(self) -> int:
+        """How many deliveries are claimed and not yet settled."""
+        return len(self._flying)
+
+    def ring(self) -> None:
+        """Tell the relay that there may be something due."""
+        self._bell.ring()
+
+    def drain(self) -> None:
+        """Claim no more, and let ``run`` end."""
+        self._draining = True
+        self._bell.ring()
+
+    async def run(self) -> None:
+        """Works until drained."""
+        rescued = await self._store.write(deliveries.rescue, self._clock())
+        if rescued:
+            log.info("relay.rescued", deliveries=rescued)
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            while not self._draining:
+                await self._bell.wait(await self._pass())
+            nursery.cancel_scope.deadline = (
+                trio.current_time() + self._bounds.drain_seconds
+            )
+            self._close_lanes()
+        await self._release()
+
+    async def _pass(self) -> float:
+        try:
+            return await self.run_once(self._clock())
+        except StoreUnavailable as error:
+            log.warning("relay.store_unavailable", error=error)
+            return IDLE_SECONDS
+
+    async def run_once(self, now_ns: int) -> float:
+        """One pass; returns the seconds until there may be work again.
+
+        Raises:
+            StoreUnavailable: nothing could be claimed.
+        """
+        self._record_again()
+        room = self._bounds.deliveries - len(self._flying)
+        memory = self._bounds.size_bytes - self._flying_bytes
+        if memory <= 0 or room < min(MIN_CLAIM, self._bounds.deliveries):
+            return IDLE_SECONDS  # a settlement rings
+        copies = await self._store.write(claim, now_ns, room, memory)
+        if copies:
+            await self._send_off(copies, now_ns)
+            return 0
+        due_ns = await self._store.read(deliveries.next_due_ns)
+        if due_ns is None:
+            return IDLE_SECONDS
+        return min(IDLE_SECONDS, max(0, due_ns - now_ns) / SECOND_NS)
+
+    # --- from claimed to its lane ----------------------------------------------
+
+    async def _send_off(self, copies: Sequence[Copy], now_ns: int) -> None:
+        self._flying.update((copy.id, copy) for copy in copies)
+        self._flying_bytes += sum(copy.size_bytes for copy in copies)
+        providers = self._directory.current.providers
+        if any(copy.provider not in providers for copy in copies):
+            await self._directory.refresh()
+        orders = [
+            order for copy in copies if (order := self._order(copy, now_ns)) is not None
+        ]
+        assert self._nursery is not None
+        for start in range(0, len(orders), CHUNK):
+            self._nursery.start_soon(self._prepare, orders[start : start + CHUNK])
+
+    def _order(self, copy: Copy, now_ns: int) -> Order | None:
+        """What has to be made, or None if the delivery was settled instead."""
+        domain = self._directory.current.domains_by_id.get(copy.domain)
+        provider = self._directory.current.providers.get(copy.provider)
+        if domain is None:
+            self._drop(copy, NO_DOMAIN, now_ns)
+        elif not (host := domain.verified_host(Purpose.RETURN_PATH)):
+            self._drop(copy, NO_RETURN_PATH, now_ns)
+        elif provider is None:
+            due_ns = now_ns + NO_PROVIDER_PAUSE_NS
+            self._settle_as(
+                Settlement(
+                    copy.id, State.QUEUED, copy.attempts, due_ns, text=NO_PROVIDER
+                )
+            )
+        else:
+            return Order(copy, domain, host, self._about(copy, provider.name))
+        return None
+
+    async def _prepare(self, orders: Sequence[Order]) -> None:
+        try:
+            results = await self._workshop.make(orders)
+        except StoreUnavailable as error:
+            log.warning("relay.store_unavailable", error=error)
+            for order in orders:
+                self._put_back(order.copy)
+            return
+        for result in results:
+            self._pass_on(result)
+
+    def _pass_on(self, made: Made) -> None:
+        now_ns = self._clock()
+        match made:
+            case Job(copy):
+                self._lane(copy.provider).put(made)
+            case Unmakeable(copy, reason):
+                self._drop(copy, reason, now_ns)
+            case Stumbled(order):
+                policy = self._policy_of(order.copy.provider)
+                self._settle_as(stumble(order.copy, order.about, policy, now_ns))
+
+    def _about(self, copy: Copy, provider: str = "") -> About:
+        return about(copy, self._directory.pool_name(copy.pool), provider)
+
+    # --- lanes ------------------------------------------------------------------
+
+    def _lane(self, provider_id: ProviderId) -> Lane:
+        """The provider's lane; a new one if its settings changed."""
+        provider = self._directory.current.providers[provider_id]
+        known = self._lanes.get(provider_id)
+        if known is not None and known[0] == provider:
+            return known[1]
+        if known is not None:
+            known[1].close()
+        lane = self._make_lane(provider, self._on_outcome)
+        self._lanes[provider_id] = provider, lane
+        assert self._nursery is not None
+        self._nursery.start_soon(lane.run)
+        return lane
+
+    def _close_lanes(self) -> None:
+        for _, lane in self._lanes.values():
+            lane.close()
+
+    # --- settling ---------------------------------------------------------------
+
+    def _on_outcome(self, job: Job, outcome: Outcome) -> None:
+        now_ns = self._clock()
+        policy = self._policy_of(job.copy.provider)
+        self._settle_as(settle(job.copy, outcome, job.about, policy, now_ns))
+
+    def _policy_of(self, provider_id: ProviderId) -> Policy:
+        known = self._lanes.get(provider_id)
+        if known is None or not known[0].retry_plan:
+            return self._policy
+        return replace(self._policy, plan=parse_retry_plan(known[0].retry_plan))
+
+    def _put_back(self, copy: Copy) -> None:
+        now_ns = self._clock()
+        self._settle_as(Settlement(copy.id, State.QUEUED, copy.attempts, now_ns))
+
+    def _drop(self, copy: Copy, reason: str, now_ns: int) -> None:
+        what = self._about(copy)
+        self._settle_as(drop(copy, reason, what, now_ns))
+
+    def _settle_as(self, settlement: Settlement) -> None:
+        done = partial(self._on_settled, settlement)
+        self._store.write_later(deliveries.settle, settlement, done)
+
+    def _on_settled(self, settlement: Settlement, result: object) -> None:
+        """A settlement is on disk, or could not be written: then it is kept.
+
+        What an upstream took must not be forgotten because the disk was full
+        for a while; the slot stays taken until it is recorded.
+        """
+        if isinstance(result, Exception):
+            log.error("delivery.unrecorded", delivery=settlement.delivery, error=result)
+            self._unrecorded.append(settlement)
+            return
+        copy = self._flying.pop(settlement.delivery)
+        self._flying_bytes -= copy.size_bytes
+        self._bell.ring()
+
+    def _record_again(self) -> None:
+        waiting, self._unrecorded = self._unrecorded, []
+        for settlement in waiting:
+            self._settle_as(settlement)
+
+    async def _release(self) -> None:
+        """Give back what was claimed and not settled."""
+        left = list(self._flying)
+        if left:
+            await self._store.write(deliveries.release, left, self._clock())
+            log.info("relay.released", deliveries=len(left))

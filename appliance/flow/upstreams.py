@@ -1,0 +1,83 @@
+"""From a provider's settings to the lane that carries its mail."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from appliance.core.provider import Kind, Provider
+from appliance.flow.lane import CaptureLane, Job, Lane, Settled, SmtpLane
+from appliance.net.smtp_connect import connect
+from appliance.net.upstream import Timeouts, Upstream
+from appliance.store.captured import Captured, add_captured
+from appliance.store.database import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Manners:
+    """How we treat every upstream."""
+
+    ehlo_name: str
+    idle_seconds: float
+    timeouts: Timeouts
+    plaintext_auth: bool = False
+    captured: int = 1_000
+
+
+def upstream_of(
+    provider: Provider, ehlo_name: str, *, plaintext_auth: bool = False
+) -> Upstream:
+    """What a connection has to know of a provider.
+
+    ``plaintext_auth`` lets credentials go over connections without TLS.
+
+    Raises:
+        ValueError: a setting cannot be put on the wire; the text names it.
+    """
+    return Upstream(
+        host=provider.host,
+        port=provider.port,
+        security=provider.security,
+        username=provider.username or None,
+        password=provider.password,
+        auth_method=provider.auth_method,
+        verify_certificate=provider.verify_certificate,
+        ehlo_name=ehlo_name,
+        allow_plaintext_auth=plaintext_auth,
+    )
+
+
+class LaneMaker:
+    """Makes the lane that suits a provider."""
+
+    def __init__(
+        self, store: Store, manners: Manners, clock: Callable[[], int]
+    ) -> None:
+        self._store = store
+        self._manners = manners
+        self._clock = clock
+
+    def __call__(self, provider: Provider, settled: Settled) -> Lane:
+        """A lane for ``provider`` that tells ``settled`` how each job ended."""
+        if provider.kind is Kind.CAPTURE:
+            return CaptureLane(self._keep, settled)
+        upstream = upstream_of(
+            provider,
+            self._manners.ehlo_name,
+            plaintext_auth=self._manners.plaintext_auth,
+        )
+        return SmtpLane(
+            partial(connect, upstream, self._manners.timeouts),
+            settled,
+            max_connections=provider.max_connections,
+            idle_seconds=self._manners.idle_seconds,
+        )
+
+    async def _keep(self, jobs: list[Job]) -> None:
+        now_ns = self._clock()
+        mails = [
+            Captured(
+                job.copy.uuid, now_ns, job.sender, str(job.copy.recipient), job.content
+            )
+            for job in jobs
+        ]
+        await self._store.write(add_captured, mails, keep=self._manners.captured)

@@ -1,0 +1,213 @@
+"""A private Postfix on a loopback port: real replies, real queue, a real Maildir.
+
+It takes mail from loopback for every domain and puts one file per recipient into
+a Maildir, byte for byte but for the trace headers that any server adds.
+With other settings it relays instead: `scripts/bench` does that.
+"""
+
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.message import Message
+from email.parser import BytesHeaderParser
+from pathlib import Path
+from types import MappingProxyType
+
+from tests.fakes.programs import free_port, listens, program, wait_until
+
+_MASTER = Path("/usr/share/postfix/master.cf.dist")
+_START_S = 20
+_QUEUES = ("maildrop", "incoming", "active", "deferred", "hold")
+
+_BASE = """\
+compatibility_level = 3.6
+queue_directory = {folder}/spool
+data_directory = {folder}/data
+command_directory = /usr/sbin
+daemon_directory = /usr/lib/postfix/sbin
+mail_owner = postfix
+setgid_group = postdrop
+maillog_file_prefixes = {folder}, /var, /dev/stdout
+maillog_file = {folder}/log/mail.log
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+myhostname = upstream.postfix.example
+myorigin = postfix.example
+mydestination =
+local_recipient_maps =
+alias_maps =
+alias_database =
+mynetworks = 127.0.0.0/8
+smtpd_relay_restrictions = permit_mynetworks, reject
+smtp_dns_support_level = disabled
+smtpd_peername_lookup = no
+biff = no
+notify_classes =
+"""
+# message_drop_headers: a witness must not take a Bcc header away itself.
+# local_header_rewrite_clients: nor put names into addresses.
+MAILDIRS: Mapping[str, str] = MappingProxyType(
+    {
+        "virtual_mailbox_domains": "static:every",
+        "virtual_mailbox_base": "{folder}/mail",
+        "virtual_mailbox_maps": "static:inbox/",
+        "virtual_uid_maps": "static:65534",
+        "virtual_gid_maps": "static:65534",
+        "message_drop_headers": "",
+        "local_header_rewrite_clients": "",
+        "in_flow_delay": "0",
+        "smtpd_client_connection_count_limit": "0",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """One mail as the server put it into a Maildir."""
+
+    file: Path
+    raw: bytes
+
+    @property
+    def headers(self) -> Message:
+        """The headers, trace headers of the server included."""
+        return BytesHeaderParser().parsebytes(self.raw)
+
+    @property
+    def recipient(self) -> str:
+        """The envelope recipient."""
+        return str(self.headers["Delivered-To"])
+
+    @property
+    def return_path(self) -> str:
+        """The envelope sender."""
+        return str(self.headers["Return-Path"]).strip("<>")
+
+    @property
+    def wire(self) -> bytes:
+        """The mail with the line ends of the wire, as verifiers want it."""
+        return re.sub(rb"\r?\n", b"\r\n", self.raw)
+
+
+class PostfixServer:
+    """One running instance; root only, since Postfix starts as nobody else.
+
+    Its folder is its own below /tmp: pytest's is closed to the users whom
+    Postfix turns its processes into.
+    """
+
+    def __init__(
+        self,
+        settings: Mapping[str, str] = MAILDIRS,
+        certificate: Path | None = None,
+    ) -> None:
+        self.port = free_port()
+        self.folder = Path(tempfile.mkdtemp(prefix="postroom-postfix-"))
+        self._lay_out()
+        lines = _BASE.format(folder=self.folder)
+        for name, value in settings.items():
+            lines += f"{name} = {value.format(folder=self.folder)}\n"
+        if certificate is not None:
+            own = shutil.copy(certificate, self.folder / "etc/server.pem")
+            lines += f"smtpd_tls_security_level = may\nsmtpd_tls_chain_files = {own}\n"
+        (self.folder / "etc/main.cf").write_text(lines, encoding="ascii")
+        self.start()
+
+    def start(self) -> None:
+        """Bring it up, also after `stop`; mail that it had is still there."""
+        done = self._postfix("start")
+        if done.returncode:
+            raise RuntimeError(f"postfix start: {done.stderr}{done.stdout}")
+        wait_until(lambda: listens(self.port), _START_S, "Postfix listens")
+
+    def stop(self) -> None:
+        """End its processes; the port then refuses."""
+        self._postfix("stop")
+        wait_until(lambda: not listens(self.port), _START_S, "Postfix ends")
+
+    def close(self) -> None:
+        """End it and remove its folder."""
+        if self._pid_file.exists():
+            self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def messages(self) -> list[Delivered]:
+        """All mail delivered so far."""
+        files = (self.folder / "mail").glob("inbox/new/*")
+        return [Delivered(file, file.read_bytes()) for file in sorted(files)]
+
+    def count(self) -> int:
+        """How many mails were delivered so far."""
+        return sum(1 for _ in (self.folder / "mail").glob("inbox/new/*"))
+
+    def wait_for(self, number: int, seconds: float = 30) -> list[Delivered]:
+        """All mail, once there is as much as ``number``.
+
+        Raises:
+            TimeoutError: there was not.
+        """
+        try:
+            wait_until(lambda: self.count() >= number, seconds, f"{number} mails")
+        except TimeoutError as error:
+            raise TimeoutError(f"{error}; {self.count()} there\n{self.log()}") from None
+        return self.messages()
+
+    def queued(self) -> int:
+        """How many mails are in its queue."""
+        folders = (self.folder / "spool" / queue for queue in _QUEUES)
+        return sum(
+            1 for folder in folders for file in folder.rglob("*") if file.is_file()
+        )
+
+    def log(self, lines: int = 20) -> str:
+        """The end of its mail log."""
+        file = self.folder / "log/mail.log"
+        if not file.exists():
+            return ""
+        text = file.read_text(encoding="utf-8", errors="replace")
+        return "\n".join(text.splitlines()[-lines:])
+
+    def pid(self) -> int:
+        """The process all others of this instance descend from."""
+        return int(self._pid_file.read_text(encoding="ascii"))
+
+    @property
+    def _pid_file(self) -> Path:
+        return self.folder / "spool/pid/master.pid"
+
+    def _lay_out(self) -> None:
+        for name in ("etc", "spool", "data", "log", "mail"):
+            (self.folder / name).mkdir()
+        self.folder.chmod(0o755)
+        shutil.chown(self.folder / "data", "postfix")
+        # Some of its programs log as root and some as postfix.
+        (self.folder / "log/mail.log").touch()
+        (self.folder / "log/mail.log").chmod(0o666)
+        shutil.chown(self.folder / "mail", 65534, 65534)
+        services = _MASTER.read_text(encoding="ascii").splitlines()
+        master = "\n".join(_service(line, self.port) for line in services)
+        (self.folder / "etc/master.cf").write_text(master + "\n", encoding="ascii")
+
+    def _postfix(self, command: str) -> subprocess.CompletedProcess[str]:
+        postfix = program("postfix")
+        assert postfix is not None
+        return subprocess.run(
+            [postfix, "-c", str(self.folder / "etc"), command],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+
+def _service(line: str, port: int) -> str:
+    """A line of master.cf: our port, and no chroot for anyone."""
+    words = line.split()
+    if line.startswith("smtp      inet"):
+        return f"127.0.0.1:{port} inet n - n - - smtpd"
+    if line[:1].isalpha() and len(words) >= 8 and words[4] in "-y":
+        words[4] = "n"
+        return " ".join(words)
+    return line

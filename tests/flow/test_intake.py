@@ -1,0 +1,212 @@
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from appliance.core.address import Address, Mailbox
+from appliance.core.credential import Credential
+from appliance.core.event import EventFilter, EventType
+from appliance.core.refusal import Reason, Refusal
+from appliance.core.submission import Content, Recipient, Submission
+from appliance.flow.directory import DirectoryKeeper
+from appliance.flow.intake import Accepted, Intake, Origin, Question
+from appliance.store.database import Store
+from appliance.store.events import list_events
+from appliance.store.pools import add_pool
+from appliance.store.suppressions import SuppressionReason, add_suppression
+from tests.fakes.store import CONTENT, NOW_NS, Seeded, open_temp_store, seed
+
+BOB = Address("bob", "rcpt.test")
+
+
+@dataclass
+class Desk:
+    """An intake over a real store."""
+
+    store: Store
+    seeded: Seeded
+    directory: DirectoryKeeper
+    intake: Intake
+
+    @property
+    def origin(self) -> Origin:
+        """The seeded key."""
+        return Origin(self.seeded.sub_account.id, self.seeded.credential)
+
+    async def suppress(self, address: Address) -> None:
+        """Suppress an address and let memory know."""
+        await self.store.write(
+            add_suppression,
+            self.seeded.sub_account.id,
+            address,
+            reason=SuppressionReason.MANUAL,
+            now_ns=NOW_NS,
+        )
+        await self.directory.refresh()
+
+    async def history(self) -> list[tuple[EventType, str]]:
+        """All events: type and recipient."""
+        events = await self.store.read(list_events, EventFilter(), limit=100)
+        return [(one.type, one.about.recipient) for one in events]
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    """A store with a tenant, a verified domain and a pool."""
+    async with open_temp_store(tmp_path) as store:
+        seeded = await seed(store)
+        directory = await DirectoryKeeper.load(store)
+        yield Desk(store, seeded, directory, Intake(store, directory, lambda: NOW_NS))
+
+
+def to(address: Address = BOB, **more: object) -> Submission:
+    """A submission to one address."""
+    return Submission(CONTENT, Recipient(Mailbox(address)), **more)  # type: ignore[arg-type]
+
+
+def copies(*addresses: Address) -> tuple[Recipient, ...]:
+    """Those who get a copy."""
+    return tuple(Recipient(Mailbox(one)) for one in addresses)
+
+
+async def test_what_is_accepted_is_on_disk(desk: Desk) -> None:
+    """The id that the sender gets is that of the event."""
+    (verdict,) = await desk.intake.take(desk.origin, [to()])
+    assert isinstance(verdict, Accepted)
+    (event,) = await desk.store.read(list_events, EventFilter(), limit=9)
+    assert (event.type, event.about.message) == (EventType.PROCESSED, verdict.message)
+    assert event.about.pool == "main"
+
+
+async def test_listeners_hear_of_new_mail_once_it_is_on_disk(desk: Desk) -> None:
+    """The relay need not poll."""
+    rings: list[int] = []
+    desk.intake.on_accepted(lambda: rings.append(1))
+    await desk.intake.take(desk.origin, [to(), to()])
+    await desk.intake.take(desk.origin, [to(pool="nowhere")])
+    assert rings == [1]
+
+
+async def test_each_envelope_recipient_is_a_delivery_once(desk: Desk) -> None:
+    """Copies have their own; an address named twice gets one mail."""
+    ann, carl = Address("ann", "rcpt.test"), Address("carl", "rcpt.test")
+    shouted = Address("BOB", "rcpt.test")
+    submission = to(cc=copies(ann, shouted), bcc=copies(carl, ann))
+    await desk.intake.take(desk.origin, [submission])
+    recipients = [recipient for _, recipient in await desk.history()]
+    assert recipients == [str(BOB), str(ann), str(carl)]
+
+
+async def test_a_suppressed_recipient_is_recorded_and_not_tried(desk: Desk) -> None:
+    """The sender gets an id and the reason; the log says processed, then dropped."""
+    await desk.suppress(Address("Bob", "rcpt.test"))
+    (verdict,) = await desk.intake.take(desk.origin, [to()])
+    assert isinstance(verdict, Accepted)
+    assert verdict.refusal is not None
+    assert verdict.refusal.reason is Reason.RECIPIENT_SUPPRESSED
+    assert await desk.history() == [
+        (EventType.PROCESSED, str(BOB)),
+        (EventType.DROPPED, str(BOB)),
+    ]
+
+
+async def test_a_suppressed_to_stops_its_copies(desk: Desk) -> None:
+    """The sender was told that this message is not sent: then none of it is."""
+    ann = Address("ann", "rcpt.test")
+    await desk.suppress(BOB)
+    await desk.intake.take(desk.origin, [to(cc=copies(ann))])
+    assert (EventType.DROPPED, str(ann)) in await desk.history()
+
+
+async def test_a_suppressed_copy_stops_only_itself(desk: Desk) -> None:
+    """The others get their mail."""
+    ann = Address("ann", "rcpt.test")
+    await desk.suppress(ann)
+    (verdict,) = await desk.intake.take(desk.origin, [to(cc=copies(ann))])
+    assert isinstance(verdict, Accepted)
+    assert verdict.refusal is None
+    dropped = [who for kind, who in await desk.history() if kind is EventType.DROPPED]
+    assert dropped == [str(ann)]
+
+
+async def test_a_lifted_suppression_no_longer_counts(desk: Desk) -> None:
+    """Memory follows the removal as it follows the addition."""
+    from appliance.store.suppressions import remove_suppression
+
+    await desk.suppress(BOB)
+    await desk.store.write(remove_suppression, desk.seeded.sub_account.id, BOB)
+    await desk.directory.refresh()
+    assert not desk.directory.is_suppressed(desk.seeded.sub_account.id, BOB)
+
+
+def sender(text: str) -> Content:
+    """A content from another domain."""
+    return replace(CONTENT, sender=Mailbox(Address("x", text)))
+
+
+async def refused(desk: Desk, submission: Submission, origin: Origin) -> Reason:
+    """The reason of a refusal that stored nothing."""
+    (verdict,) = await desk.intake.take(origin, [submission])
+    assert isinstance(verdict, Refusal)
+    assert await desk.history() == []
+    return verdict.reason
+
+
+async def test_an_unknown_sender_domain_is_refused(desk: Desk) -> None:
+    """ATTACKS 7: only a domain that the sub-account has proven."""
+    submission = replace(to(), content=sender("elsewhere.test"))
+    assert await refused(desk, submission, desk.origin) is Reason.SENDER_NOT_VERIFIED
+
+
+async def test_a_sub_domain_is_not_the_domain(desk: Desk) -> None:
+    """Only the exact domain is proven."""
+    submission = replace(to(), content=sender(f"a.{desk.seeded.domain.name}"))
+    assert await refused(desk, submission, desk.origin) is Reason.SENDER_NOT_VERIFIED
+
+
+async def test_another_tenant_s_domain_is_refused(desk: Desk) -> None:
+    """ATTACKS 12: a domain belongs to one sub-account."""
+    origin = Origin(type(desk.seeded.sub_account.id)(999))
+    assert await refused(desk, to(), origin) is Reason.SUB_ACCOUNT_BLOCKED
+
+
+async def test_a_key_limited_to_other_domains_is_refused(desk: Desk) -> None:
+    """ATTACKS 7: key limited to domain A while the header says B."""
+    limited: Credential = replace(
+        desk.seeded.credential, allowed_domains=frozenset({"other.test"})
+    )
+    origin = Origin(desk.seeded.sub_account.id, limited)
+    assert await refused(desk, to(), origin) is Reason.SENDER_NOT_PERMITTED
+
+
+async def test_an_unknown_pool_is_refused(desk: Desk) -> None:
+    """A typo does not send through another provider."""
+    submission = to(pool="typo")
+    assert await refused(desk, submission, desk.origin) is Reason.UNKNOWN_POOL
+
+
+async def test_a_named_pool_is_used(desk: Desk) -> None:
+    """Pools made while the server runs are known after a refresh."""
+    await desk.store.write(add_pool, "second", [(desk.seeded.provider.id, 100)])
+    await desk.directory.refresh()
+    await desk.intake.take(desk.origin, [to(pool="second")])
+    (event,) = await desk.store.read(list_events, EventFilter(), limit=9)
+    assert event.about.pool == "second"
+
+
+async def test_the_checks_are_asked_in_the_documented_order(desk: Desk) -> None:
+    """Sub-account, sender, its domain, then the pool (each hides the later ones)."""
+    stranger = Origin(type(desk.seeded.sub_account.id)(999))
+    wrong = Address("x", "elsewhere.test")
+    right = CONTENT.sender.address
+
+    def ask(origin: Origin, who: Address | None, pool: str) -> Reason | None:
+        refusal = desk.intake.refuse(Question(origin, who, pool))
+        return refusal.reason if refusal else None
+
+    assert ask(stranger, None, "typo") is Reason.SUB_ACCOUNT_BLOCKED
+    assert ask(desk.origin, None, "typo") is Reason.SENDER_INVALID
+    assert ask(desk.origin, wrong, "typo") is Reason.SENDER_NOT_VERIFIED
+    assert ask(desk.origin, right, "typo") is Reason.UNKNOWN_POOL
+    assert ask(desk.origin, right, "") is None

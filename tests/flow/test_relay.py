@@ -1,0 +1,397 @@
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from appliance.core.delivery import Copy, State
+from appliance.core.event import Event, EventType
+from appliance.core.pool import Pool
+from appliance.core.provider import Security
+from appliance.core.retry import RetryPlan
+from appliance.core.token import TokenMaker
+from appliance.dialects.sendpost import paths
+from appliance.flow import workshop as workshop_module
+from appliance.flow.directory import DirectoryKeeper
+from appliance.flow.prepare import Links, prepare
+from appliance.flow.relay import Bounds, Relay
+from appliance.flow.settle import SECOND_NS, Policy
+from appliance.flow.upstreams import LaneMaker, Manners
+from appliance.flow.workshop import Workshop
+from appliance.net.upstream import Timeouts
+from appliance.store.captured import list_captured
+from appliance.store.claim import claim
+from appliance.store.database import Store
+from appliance.store.deliveries import counts_by_state
+from appliance.store.domains import remove_domain
+from appliance.store.messages import DeliveryStatus, accept, list_recent
+from appliance.store.pools import add_pool, ensure_sandbox
+from appliance.store.providers import NewProvider, add_provider, update_provider
+from appliance.store.transaction import Tx
+from tests.fakes.store import Seeded, open_temp_store, seed
+from tests.fakes.upstream import Close, FakeUpstream, Hold, Say, Script
+
+START_NS = 1_700_000_000_000_000_000
+
+
+@dataclass
+class Floor:
+    """A relay over a real store and a fake upstream, with a clock of its own."""
+
+    store: Store
+    seeded: Seeded
+    directory: DirectoryKeeper
+    relay: Relay
+    upstream: FakeUpstream
+    now_ns: int = START_NS
+    told: list[Event] = field(default_factory=list)
+
+    async def send(self, *to: str) -> None:
+        """Accept a mail to each."""
+        for one in to:
+            message = self.seeded.message(one, accepted_ns=self.now_ns)
+            await self.store.write_each(accept, (message,))
+        self.relay.ring()
+
+    async def until(self, met: Callable[[], Awaitable[bool]]) -> None:
+        """Returns once it is so."""
+        with trio.fail_after(10):
+            while not await met():
+                await trio.testing.wait_all_tasks_blocked(0.005)
+
+    async def until_events(self, kind: EventType, number: int) -> list[Event]:
+        """The events of a kind, once there are so many."""
+
+        async def there() -> bool:
+            return len(self.of(kind)) >= number
+
+        await self.until(there)
+        return self.of(kind)
+
+    def of(self, kind: EventType) -> list[Event]:
+        """The events of a kind so far."""
+        return [one for one in self.told if one.type is kind]
+
+
+@asynccontextmanager
+async def floor(
+    folder: Path,
+    *scripts: Script,
+    plan: tuple[int, ...] = (60, 120),
+    most: int = 100,
+    run: bool = True,
+    drain_seconds: float = 10,
+    verified: bool = True,
+) -> AsyncIterator[Floor]:
+    """A relay that runs until the block ends; then it must drain."""
+    upstream = FakeUpstream(*scripts)
+    async with trio.open_nursery() as servers, open_temp_store(folder) as store:
+        port = await upstream.start(servers)
+        seeded = await seed(store, port=port, verified=verified)
+        directory = await DirectoryKeeper.load(store)
+        tokens = TokenMaker(b"t" * 32)
+        made: Floor
+
+        def clock() -> int:
+            return made.now_ns
+
+        workshop = Workshop(
+            store,
+            Links(tokens, paths.TRACKING),
+            lambda copy: (("X-Trace", str(copy.uuid)),),
+            clock,
+            threads=2,
+        )
+        workshop.public_url = "http://postroom.test"
+        relay = Relay(
+            store,
+            directory,
+            workshop=workshop,
+            make_lane=LaneMaker(store, Manners("us.test", 60, Timeouts()), clock),
+            policy=Policy(RetryPlan(plan)),
+            bounds=Bounds(most, 1 << 24, drain_seconds),
+            clock=clock,
+        )
+        made = Floor(store, seeded, directory, relay, upstream)
+        store.on_commit(made.told.extend)
+        with trio.fail_after(20):
+            async with trio.open_nursery() as nursery:
+                if run:
+                    nursery.start_soon(relay.run)
+                yield made
+                relay.drain()
+        servers.cancel_scope.cancel()
+
+
+async def test_due_mail_is_sent_and_recorded(tmp_path: Path) -> None:
+    """The upstream's 2xx becomes one event with its words; the queue is empty."""
+    async with floor(tmp_path) as made:
+        await made.send("a@rcpt.test", "b@rcpt.test")
+        sent = await made.until_events(EventType.SENT, 2)
+        counts = await made.store.read(counts_by_state)
+    assert {one.about.recipient for one in sent} == {"a@rcpt.test", "b@rcpt.test"}
+    assert sent[0].about.provider == "upstream"
+    assert sent[0].about.pool == "main"
+    assert set(counts.values()) == {0}
+    assert len(made.upstream.received) == 2
+    received = made.upstream.received[0]
+    assert received.content.startswith(b"DKIM-Signature: ")
+    assert received.sender.startswith("<bounces+")
+    assert b"X-Trace: " in received.content
+
+
+async def test_a_burst_larger_than_the_room_goes_through(tmp_path: Path) -> None:
+    """Claims follow the room that settlements make; each mail arrives once."""
+    async with floor(tmp_path, most=20) as made:
+        await made.send(*(f"u{number}@rcpt.test" for number in range(150)))
+        sent = await made.until_events(EventType.SENT, 150)
+        assert made.relay.in_flight <= 20
+    assert len({one.about.delivery for one in sent}) == 150
+    assert len(made.upstream.received) == 150
+
+
+async def test_a_refused_mail_waits_by_the_plan_and_is_then_dropped(
+    tmp_path: Path,
+) -> None:
+    """Each try is due when the plan says, and the last ends in a drop with words."""
+    script = Script({"RCPT": Say("450 4.2.1 busy")})
+    async with floor(tmp_path, script) as made:
+        await made.send("a@rcpt.test")
+        for pause, attempts in ((60, 1), (120, 2)):
+            (standing,) = await waiting(made, attempts)
+            assert standing.due_ns == made.now_ns + pause * SECOND_NS
+            assert standing.last_code == 450
+            made.now_ns += pause * SECOND_NS
+            made.relay.ring()
+        (dropped,) = await made.until_events(EventType.DROPPED, 1)
+    assert dropped.data["reason"] == "450 4.2.1 busy"
+    assert dropped.data["attempt"] == 3
+    assert made.of(EventType.SENT) == []
+
+
+async def waiting(made: Floor, attempts: int) -> list[DeliveryStatus]:
+    """The newest delivery, once all wait and have had so many tries."""
+
+    async def there() -> bool:
+        found = await made.store.read(list_recent, 9)
+        return all(
+            one.state is State.QUEUED and one.attempts == attempts for one in found
+        )
+
+    await made.until(there)
+    return await made.store.read(list_recent, 1)
+
+
+async def test_an_upstream_that_is_down_loses_nothing(tmp_path: Path) -> None:
+    """What could not be sent is sent when it is back."""
+    async with floor(tmp_path, Script({"BANNER": Close()})) as made:
+        await made.send("a@rcpt.test", "b@rcpt.test")
+        await waiting(made, 1)
+        made.upstream.scripts = (Script(),)
+        made.now_ns += 60 * SECOND_NS
+        made.relay.ring()
+        await made.until_events(EventType.SENT, 2)
+    assert len(made.upstream.received) == 2
+
+
+async def test_without_a_verified_return_path_it_is_dropped_at_once(
+    tmp_path: Path,
+) -> None:
+    """The documented words, no try, nothing on the wire (spec 8.3)."""
+    async with floor(tmp_path, verified=False) as made:
+        await made.send("a@rcpt.test")
+        (dropped,) = await made.until_events(EventType.DROPPED, 1)
+    assert dropped.data == {
+        "reason": "No verified return path domain configured for sender domain"
+    }
+    assert made.upstream.commands == []
+
+
+async def test_mail_of_a_removed_domain_is_dropped(tmp_path: Path) -> None:
+    """There is no key to sign with any more."""
+    async with floor(tmp_path, run=False) as made:
+        await made.send("a@rcpt.test")
+        await made.store.write(remove_domain, made.seeded.domain.id)
+        await made.directory.refresh()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(made.relay.run)
+            (dropped,) = await made.until_events(EventType.DROPPED, 1)
+            made.relay.drain()
+    assert dropped.data == {"reason": "Sender domain is no longer configured"}
+
+
+async def test_what_was_in_flight_at_a_crash_is_sent_after_the_start(
+    tmp_path: Path,
+) -> None:
+    """Claimed by a process that died, then rescued."""
+    async with floor(tmp_path, run=False) as made:
+        await made.send("a@rcpt.test")
+        assert len(await made.store.write(claim, made.now_ns, 10, 1 << 20)) == 1
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(made.relay.run)
+            await made.until_events(EventType.SENT, 1)
+            made.relay.drain()
+
+
+async def test_a_drain_ends_what_is_on_the_wire_and_releases_the_rest(
+    tmp_path: Path,
+) -> None:
+    """No attempt is counted for what was not tried, and nothing is lost."""
+    held = trio.Event()
+    script = Script({"DATA": [(Hold(held), Say("354 go")), None]})
+    async with floor(tmp_path, script, drain_seconds=60) as made:
+        await made.store.write(
+            update_provider, made.seeded.provider.id, one_connection(made)
+        )
+        await made.directory.refresh()
+        await made.send("a@rcpt.test", "b@rcpt.test", "c@rcpt.test")
+
+        async def on_the_wire() -> bool:
+            await trio.lowlevel.checkpoint()
+            return bool(made.upstream.verbs) and "DATA" in made.upstream.verbs[0]
+
+        await made.until(on_the_wire)
+        made.relay.drain()
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        held.set()
+        await made.until_events(EventType.SENT, 1)
+
+        async def all_back() -> bool:
+            counts = await made.store.read(counts_by_state)
+            return (counts[State.QUEUED], counts[State.IN_FLIGHT]) == (2, 0)
+
+        await made.until(all_back)
+        left = await made.store.read(list_recent, 3)
+    assert sorted(one.attempts for one in left) == [0, 0, 1]
+
+
+def one_connection(made: Floor) -> NewProvider:
+    """The seeded provider with a single connection."""
+    provider = made.seeded.provider
+    return NewProvider(
+        provider.name,
+        host=provider.host,
+        port=provider.port,
+        security=provider.security,
+        max_connections=1,
+    )
+
+
+async def test_a_stop_that_lasts_too_long_is_cut(tmp_path: Path) -> None:
+    """The dot was not sent, so it is released and tried again after the start."""
+    script = Script({"DATA": Hold(trio.Event())})
+    async with floor(tmp_path, script, drain_seconds=0.05) as made:
+        await made.send("a@rcpt.test")
+
+        async def on_the_wire() -> bool:
+            await trio.lowlevel.checkpoint()
+            return bool(made.upstream.verbs) and "DATA" in made.upstream.verbs[0]
+
+        await made.until(on_the_wire)
+    async with open_temp_store(tmp_path) as store:
+        (left,) = await store.read(list_recent, 3)
+    assert (left.state, left.attempts) == (State.QUEUED, 0)
+
+
+async def test_shares_are_true_and_a_retry_stays_where_it_was(tmp_path: Path) -> None:
+    """A pool of two: half each; a refused mail goes to the same provider again."""
+    async with floor(tmp_path, Script({"RCPT": [*[None] * 9, Say("450 no")]})) as made:
+        seeded = made.seeded.provider
+        other = FakeUpstream()
+        async with trio.open_nursery() as servers:
+            port = await other.start(servers)
+            second = await made.store.write(
+                add_provider,
+                NewProvider(
+                    "second", host="127.0.0.1", port=port, security=Security.NONE
+                ),
+            )
+            assert second is not None
+            pool = await made.store.write(
+                add_pool, "both", [(seeded.id, 50), (second.id, 50)]
+            )
+            assert isinstance(pool, Pool)
+            made.seeded = replace(made.seeded, pool=pool)
+            await made.directory.refresh()
+            await made.send(*(f"u{number}@rcpt.test" for number in range(20)))
+            await made.until_events(EventType.SENT, 19)
+            made.now_ns += 60 * SECOND_NS
+            made.relay.ring()
+            await made.until_events(EventType.SENT, 20)
+            servers.cancel_scope.cancel()
+    assert len(made.upstream.received) == len(other.received) == 10
+
+
+async def test_captured_mail_is_kept_and_counts_as_sent(tmp_path: Path) -> None:
+    """The sandbox sends nothing; what would have left can be looked at."""
+    async with floor(tmp_path) as made:
+        await made.store.write(ensure_sandbox)
+        await made.directory.refresh()
+        pool = made.directory.current.pools["sandbox"]
+        made.seeded = replace(made.seeded, pool=pool)
+        await made.send("a@rcpt.test")
+        (sent,) = await made.until_events(EventType.SENT, 1)
+        (kept,) = await made.store.read(list_captured, 10)
+    assert sent.about.provider == "capture"
+    assert kept.delivery == sent.about.delivery
+    assert made.upstream.commands == []
+
+
+async def test_a_mail_that_we_cannot_make_stops_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fault of ours costs one try of one mail, not the process."""
+    real = prepare
+
+    def faulty(copy: Copy, *rest: Any) -> tuple[str, bytes]:
+        if copy.recipient.local == "bad":
+            raise KeyError("a bug")
+        return real(copy, *rest)
+
+    monkeypatch.setattr(workshop_module, "prepare", faulty)
+    async with floor(tmp_path, plan=()) as made:
+        await made.send("bad@rcpt.test", "good@rcpt.test")
+        await made.until_events(EventType.SENT, 1)
+        (dropped,) = await made.until_events(EventType.DROPPED, 1)
+    assert "fault of Postroom" in str(dropped.data["reason"])
+
+
+async def test_what_could_not_be_recorded_is_recorded_later(tmp_path: Path) -> None:
+    """ATTACKS 26: the disk took nothing when the upstream had taken the mail."""
+    async with floor(tmp_path) as made:
+        held = trio.Event()
+        made.upstream.scripts = (Script({"DOT": (Hold(held), Say("250 mine"))}),)
+        await made.send("a@rcpt.test")
+
+        async def on_the_wire() -> bool:
+            await trio.lowlevel.checkpoint()
+            return bool(made.upstream.verbs) and "DATA" in made.upstream.verbs[0]
+
+        await made.until(on_the_wire)
+        await made.store.write(refuse_events, on=True)
+        held.set()
+
+        async def tried() -> bool:
+            await trio.lowlevel.checkpoint()
+            return bool(made.relay._unrecorded)
+
+        await made.until(tried)
+        assert made.of(EventType.SENT) == []
+        await made.store.write(refuse_events, on=False)
+        made.relay.ring()
+        await made.until_events(EventType.SENT, 1)
+    assert len(made.upstream.received) == 1
+
+
+def refuse_events(tx: Tx, *, on: bool) -> None:
+    """Let every commit that records an event fail, or no longer."""
+    if on:
+        tx.db.execute(
+            "CREATE TEMP TRIGGER refuse BEFORE INSERT ON event"
+            " BEGIN SELECT RAISE(ABORT, 'no'); END"
+        )
+    else:
+        tx.db.execute("DROP TRIGGER refuse")
