@@ -1,0 +1,1 @@
+"""Floor 5: the doors. Each turns its protocol into calls of `flow` and back."""

@@ -1,0 +1,57 @@
+"""Who is behind a key: the one place where key texts meet their hashes."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from appliance.core.credential import Credential, Scope, hash_key
+from appliance.core.ids import SubAccountId
+from appliance.dialects.sendpost.login import KeyKind, read_key
+from appliance.flow.directory import DirectoryKeeper
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """Who may read what: all sub-accounts if ``sub_account`` is None."""
+
+    sub_account: SubAccountId | None = None
+
+
+class KeyRing:
+    """Finds credentials by key, and knows the operator's own short-lived key.
+
+    The operator's key is made at each start and lies in the data folder, where
+    only those who could read the database anyway can read it.
+    """
+
+    def __init__(self, directory: DirectoryKeeper, operator_key: str) -> None:
+        self._directory = directory
+        self._operator_hash = hash_key(operator_key)
+
+    def find(self, key: str) -> Credential | None:
+        """The credential of ``key`` if there is one and it is not revoked."""
+        return self._directory.current.credentials.get(hash_key(key))
+
+    def viewer(self, key: str) -> Viewer | None:
+        """What the bearer of ``key`` may read of the event log, None for nothing."""
+        hashed = hash_key(key)
+        if secrets.compare_digest(hashed, self._operator_hash):
+            return Viewer()
+        credential = self._directory.current.credentials.get(hashed)
+        if credential is None or credential.scope is Scope.SEND_ONLY:
+            return None
+        return Viewer(credential.sub_account)
+
+    def authorise(self, headers: Sequence[tuple[bytes, bytes]]) -> Viewer | None:
+        """What the sender of these headers may read, None for nothing.
+
+        The key stands in ``Authorization: Bearer``, or in a dialect's own header.
+        """
+        for name, value in headers:
+            if name == b"authorization" and value[:7].lower() == b"bearer ":
+                return self.viewer(value[7:].decode("latin-1").strip())
+        for kind in KeyKind:
+            key = read_key(headers, kind)
+            if key is not None:
+                return self.viewer(key)
+        return None

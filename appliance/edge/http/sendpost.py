@@ -1,0 +1,145 @@
+"""The send API: a request's headers and body in, an answer out.
+
+Joins the dialect, which knows the words, to intake, which knows the rules. The
+order in which a request is judged is the specification's (5.6).
+"""
+
+from collections.abc import Sequence
+
+import trio
+
+from appliance.core.credential import Credential
+from appliance.core.refusal import Reason, Refusal
+from appliance.core.submission import Submission
+from appliance.dialects.limits import Limits
+from appliance.dialects.sendpost.answer import (
+    JSON_TYPE,
+    Answer,
+    Result,
+    concerns_one_entry,
+    render_accepted,
+    render_problem,
+    render_refusal,
+)
+from appliance.dialects.sendpost.contract import (
+    CONTRACT_HEADER,
+    Contract,
+    choose_contract,
+    contract_headers,
+)
+from appliance.dialects.sendpost.errors import Problem, invalid
+from appliance.dialects.sendpost.login import KeyKind, read_key, speaks_for
+from appliance.dialects.sendpost.request import SendRequest, parse_send, submissions
+from appliance.edge.http.keys import KeyRing
+from appliance.flow.intake import Accepted, Intake, Origin, Question
+from appliance.store.errors import StoreUnavailable
+
+Headers = Sequence[tuple[bytes, bytes]]
+
+SMALL_BODY_BYTES = 256 * 1024  # parsed in under 10 ms
+LARGE_AT_A_TIME = 2
+BAD_KEY = Refusal(Reason.BAD_KEY, detail="The API key is missing or not valid")
+
+
+class SendDoor:
+    """Answers send requests."""
+
+    def __init__(
+        self, intake: Intake, keys: KeyRing, limits: Limits, default: Contract
+    ) -> None:
+        self._intake = intake
+        self._keys = keys
+        self.limits = limits
+        self._default = default
+        self._large = trio.CapacityLimiter(LARGE_AT_A_TIME)
+
+    def origin(self, headers: Headers) -> Origin | None:
+        """On whose behalf these headers speak; None if on nobody's."""
+        credential = self._credential(headers)
+        if credential is None or credential.sub_account is None:
+            return None
+        return Origin(credential.sub_account, credential)
+
+    async def answer(self, headers: Headers, body: bytes | None) -> Answer:
+        """The whole answer to one send request; a 200 means that it is on disk.
+
+        No body stands for one that was too large to be read.
+        """
+        contract = self._contract(headers)
+        if isinstance(contract, Problem):
+            return render_problem(contract)
+        answer = await self._judge(headers, body)
+        extra = contract_headers(contract)
+        return Answer(answer.status, (*answer.headers, *extra), answer.body)
+
+    async def _judge(self, headers: Headers, body: bytes | None) -> Answer:
+        origin = self.origin(headers)
+        if origin is None:
+            return render_refusal(BAD_KEY)
+        request = await self._parse(body)
+        if isinstance(request, Problem):
+            return render_problem(request)
+        refusal = self._intake.refuse(_question(origin, request))
+        if refusal is not None and not concerns_one_entry(refusal):
+            return render_refusal(refusal)
+        try:
+            return await self._take(origin, request, refusal)
+        except StoreUnavailable:
+            return render_refusal(Refusal(Reason.STORE_UNAVAILABLE))
+
+    async def _parse(self, body: bytes | None) -> SendRequest | Problem:
+        """The request; a large body is read in a thread, few at a time."""
+        if body is None:
+            return invalid("", f"The body is over {self.limits.body_bytes} bytes")
+        if len(body) <= SMALL_BODY_BYTES:
+            return parse_send(body, self.limits)
+        return await trio.to_thread.run_sync(
+            parse_send, body, self.limits, limiter=self._large
+        )
+
+    async def _take(
+        self, origin: Origin, request: SendRequest, refusal: Refusal | None
+    ) -> Answer:
+        """Hand in what can be; each entry gets its own result, in order."""
+        wanted = [refusal or one for one in submissions(request)]
+        fresh = [one for one in wanted if isinstance(one, Submission)]
+        verdicts = iter(await self._intake.take(origin, fresh))
+        now_ns = self._intake.now_ns()
+        results = [
+            _result(
+                entry.text, one if isinstance(one, Refusal) else next(verdicts), now_ns
+            )
+            for entry, one in zip(request.entries, wanted, strict=True)
+        ]
+        return Answer(200, (JSON_TYPE,), render_accepted(results))
+
+    def _credential(self, headers: Headers) -> Credential | None:
+        key = read_key(headers, KeyKind.SUB_ACCOUNT)
+        credential = self._keys.find(key) if key is not None else None
+        if credential is None or not speaks_for(credential, KeyKind.SUB_ACCOUNT):
+            return None
+        return credential
+
+    def _contract(self, headers: Headers) -> Contract | Problem:
+        named = _header(headers, CONTRACT_HEADER.lower().encode())
+        agent = _header(headers, b"user-agent") or ""
+        return choose_contract(named, agent, self._default)
+
+
+def _question(origin: Origin, request: SendRequest) -> Question:
+    content = request.content
+    sender = None if isinstance(content, Refusal) else content.sender.address
+    return Question(origin, sender, request.pool)
+
+
+def _result(text: str, verdict: Accepted | Refusal, now_ns: int) -> Result:
+    if isinstance(verdict, Refusal):
+        return Result(text, now_ns, None, verdict)
+    return Result(text, verdict.accepted_ns, verdict.message, verdict.refusal)
+
+
+def _header(headers: Headers, name: bytes) -> str | None:
+    for key, value in headers:
+        if key == name:
+            return value.decode("latin-1")
+    return None

@@ -1,0 +1,154 @@
+"""The doors in the mail: pixel, links, and the way out.
+
+A token that is not ours, or whose delivery is not known, is 404. A hit is on
+disk before it is answered, except that a HEAD records nothing: link checkers
+send it. Looking at the unsubscribe page changes nothing; only POST does (RFC
+8058 3.2, ATTACKS 17). No answer depends on a cookie.
+"""
+
+from typing import Protocol
+from urllib.parse import quote
+
+from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope
+
+from appliance.core.token import Token, TokenKind
+from appliance.edge.http.hot import Hot
+from appliance.edge.http.respond import Headers, NoBody, header, read_body, send_problem
+from appliance.flow.engagement import EngagementDesk, Visitor
+from appliance.store.errors import StoreUnavailable
+
+# One transparent pixel; the smallest GIF that every reader shows.
+PIXEL = (
+    b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff!\xf9\x04\x01\x00"
+    b"\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;"
+)
+MAX_FORM_BYTES = 4_096
+# Everything that may stand in a URL as it is (RFC 3986 2.2); the rest is encoded.
+_URL_CHARACTERS = "%/:?#[]@!$&'()*+,;=-._~"
+_NO_STORE = (b"cache-control", b"no-store, max-age=0")
+_PAGE_HEADERS = (
+    (b"content-type", b"text/html; charset=utf-8"),
+    (
+        b"content-security-policy",
+        (
+            b"default-src 'none'; style-src 'unsafe-inline'; form-action 'self';"
+            b" frame-ancestors 'none'; base-uri 'none'"
+        ),
+    ),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-robots-tag", b"noindex"),
+    _NO_STORE,
+)
+_PAGE = (
+    '<!doctype html><html lang="en"><meta charset="utf-8">'
+    '<meta name="viewport" content="width=device-width, initial-scale=1">'
+    "<title>{title}</title><style>body{{font:16px/1.5 system-ui,sans-serif;"
+    "max-width:32rem;margin:4rem auto;padding:0 1rem}}button{{font:inherit;"
+    "padding:.5rem 1rem}}</style><h1>{title}</h1>{body}"
+)
+_ASK = _PAGE.format(
+    title="Unsubscribe",
+    body="<p>Do you want no more mail of this kind?</p>"
+    '<form method="post"><button>Unsubscribe</button></form>',
+)
+_DONE = _PAGE.format(
+    title="You are unsubscribed",
+    body="<p>You will get no more mail of this kind.</p>",
+)
+
+
+class ReadsPath(Protocol):
+    """How a dialect reads a tracking path."""
+
+    def __call__(self, path: str) -> tuple[TokenKind, str] | None:
+        """The kind and the token of a path."""
+        ...
+
+
+class Tracker:
+    """Answers hits on tracking links."""
+
+    def __init__(self, desk: EngagementDesk, read_path: ReadsPath) -> None:
+        self._desk = desk
+        self._read_path = read_path
+
+    async def get(
+        self, scope: HTTPScope, _receive: ASGIReceiveCallable, send: ASGISendCallable
+    ) -> None:
+        """A pixel, a redirect to the sender's own target, or the page that asks."""
+        token = self._token(scope)
+        if token is None or not await self._count(token, scope):
+            await send_problem(send, 404, "not found")
+        elif token.kind is TokenKind.OPEN:
+            await _send(send, 200, PIXEL, [(b"content-type", b"image/gif"), _NO_STORE])
+        elif token.kind is TokenKind.CLICK:
+            await _redirect(send, token.target)
+        else:
+            await _send(send, 200, _ASK.encode(), _PAGE_HEADERS)
+
+    async def post(
+        self, scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable
+    ) -> None:
+        """Unsubscribe the token's own recipient, at once."""
+        body = await read_body(scope, receive, MAX_FORM_BYTES)
+        if isinstance(body, NoBody):
+            await send_problem(send, 413, "the form is too large")
+        elif await self._unsubscribed(scope):
+            await _send(send, 200, _DONE.encode(), _PAGE_HEADERS)
+        else:
+            await send_problem(send, 404, "not found")
+
+    async def _unsubscribed(self, scope: HTTPScope) -> bool:
+        token = self._token(scope)
+        if token is None or token.kind is not TokenKind.UNSUBSCRIBE:
+            return False
+        return await self._desk.record(token, _visitor(scope))
+
+    def _token(self, scope: HTTPScope) -> Token | None:
+        read = self._read_path(scope["path"])
+        return self._desk.read(*read) if read is not None else None
+
+    async def _count(self, token: Token, scope: HTTPScope) -> bool:
+        """Record a hit that counts; False if its delivery is not known."""
+        if token.kind is TokenKind.UNSUBSCRIBE or scope["method"] == "HEAD":
+            return await self._desk.knows(token)
+        return await self._desk.record(token, _visitor(scope))
+
+
+def unavailable_as_503(hot: Hot) -> Hot:
+    """``hot``, answering 503 when the store does not play along."""
+
+    async def guarded(
+        scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable
+    ) -> None:
+        try:
+            await hot(scope, receive, send)
+        except StoreUnavailable:
+            await send_problem(send, 503, "cannot record right now, try again")
+
+    return guarded
+
+
+def _visitor(scope: HTTPScope) -> Visitor:
+    client = scope.get("client")
+    agent = header(scope, b"user-agent") or b""
+    return Visitor(client[0] if client else "", agent.decode("latin-1"))
+
+
+async def _redirect(send: ASGISendCallable, target: str) -> None:
+    location = quote(target, safe=_URL_CHARACTERS).encode()
+    await _send(send, 302, b"", [(b"location", location), _NO_STORE])
+
+
+async def _send(
+    send: ASGISendCallable, status: int, body: bytes, headers: Headers
+) -> None:
+    await send(
+        {
+            "type": "http.response.start",
+            "status": status,
+            "headers": [(b"content-length", b"%d" % len(body)), *headers],
+        }
+    )
+    await send({"type": "http.response.body", "body": body, "more_body": False})
