@@ -18,6 +18,7 @@ from typing import TypedDict
 import click
 
 import appliance
+from appliance.cli.common import Call, common, example
 
 PARTS = (
     "trio",
@@ -106,17 +107,15 @@ def _git(*words: str) -> str | None:
     return done.stdout.strip()
 
 
-@click.command(short_help="Show the version and what it is made of.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def version(*, as_json: bool) -> None:
-    r"""Show the version, the commit and the versions of the parts.
-
-    \b
-    Example:
-      postroom version --json
-    """
+@click.command(
+    short_help="Show the version and what it is made of.",
+    epilog=example("postroom version --json"),
+)
+@common
+def version(call: Call) -> None:
+    """Show the version, the commit and the versions of the parts."""
     info = version_info()
-    if as_json:
+    if call.as_json:
         click.echo(json.dumps(asdict(info)))
         return
     click.echo(f"postroom {info.version} (commit {info.commit or 'unknown'})")

@@ -1,0 +1,82 @@
+"""`postroom init`: a data folder with the first account and its keys."""
+
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from appliance.cli.common import Call, Failure, common, example, run
+from appliance.cli.show import line, pairs, say
+
+if TYPE_CHECKING:  # these take 0.2 s to import, and `postroom --help` needs none
+    from appliance.setup import Initialised
+
+
+@click.command(
+    short_help="Make the data folder, the first account and its keys.",
+    epilog=example("postroom init --data ./postroom-data"),
+)
+@click.option(
+    "--system",
+    is_flag=True,
+    help="For a machine of its own: let other machines reach the doors.",
+)
+@common
+def init(call: Call, *, system: bool) -> None:
+    """Make the data folder: database, settings file, first account and keys.
+
+    The keys and the dashboard password are shown this once and stored as hashes.
+    A second init of the same folder changes nothing.
+    """
+    from appliance.setup import DataFolder, FolderError, initialise
+
+    folder = DataFolder(call.data)
+
+    async def make() -> "Initialised | None":
+        return await initialise(folder, time.time_ns(), system=system)
+
+    try:
+        made = run(make)
+    except FolderError as error:
+        raise Failure(str(error), error.hint) from None
+    if made is None:
+        _show_unchanged(call)
+    elif call.as_json:
+        line(_facts(call, made))
+    else:
+        _show(call, made)
+
+
+def _show_unchanged(call: Call) -> None:
+    if call.as_json:
+        line({"data": str(call.data.resolve()), "changed": False})
+        return
+    say(f"{call.data.resolve()} is set up already; nothing was changed.")
+    say("Keys are shown once only. For a new one: postroom key add --help")
+
+
+def _facts(call: Call, made: "Initialised") -> dict[str, object]:
+    """The keys by their names; that of the sub-account stands with the sub-account."""
+    keys = dict(made.keys)
+    sub_account = {"id": int(made.sub_account.id), "key": keys.pop("subAccountKey")}
+    return {
+        "data": str(call.data.resolve()),
+        "subAccount": sub_account,
+        **keys,
+        "dashboard": {"user": made.user, "password": made.password},
+    }
+
+
+def _show(call: Call, made: "Initialised") -> None:
+    pairs(
+        {
+            "Data": call.data.resolve(),
+            "Sub-account": f"{made.sub_account.id} ({made.sub_account.name})",
+            **made.keys,
+            "Dashboard user": made.user,
+            "Dashboard password": made.password,
+        }
+    )
+    say("")
+    say("The keys and the password are shown this once. Keep them somewhere safe.")
+    say(f"Next: postroom serve --data {call.data}")

@@ -1,0 +1,40 @@
+"""`postroom serve`: runs the server until it is told to stop."""
+
+import click
+
+from appliance.cli.common import Call, Failure, common, example, ungrouped
+from appliance.cli.data import settings_of
+
+
+@click.command(
+    short_help="Run the server.",
+    epilog=example("postroom serve --set http.bind=127.0.0.1:0"),
+)
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="A.B=VALUE",
+    help="Change a setting for this run; can be repeated.",
+)
+@common
+def serve(call: Call, *, overrides: tuple[str, ...]) -> None:
+    """Run the server until SIGTERM or Ctrl-C; a second one stops it at once.
+
+    Where it listens is written to run/addresses.json in the data folder.
+    """
+    settings = settings_of(call, overrides)
+    from appliance import serve as server
+    from appliance.edge.http.listen import BindError
+    from appliance.setup import DataFolder, FolderError
+
+    try:
+        DataFolder(call.data).read_secret()  # is there a data folder at all?
+        with ungrouped():
+            status = server.serve(call.data, settings)
+    except FolderError as error:
+        raise Failure(str(error), error.hint) from None
+    except BindError as error:
+        hint = "Another program may have the port. Ours is the setting http.bind."
+        raise Failure(str(error), hint) from None
+    click.get_current_context().exit(status)

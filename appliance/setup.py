@@ -1,0 +1,267 @@
+"""The data folder: what is in it, how it is made, how its store is opened.
+
+`postroom init` comes here. Everything is made in an order in which a crash at
+any point leaves a folder that the next `init` finishes: the secret first, the
+settings file next, then account, keys and sandbox in one transaction of the
+database. What is there already is never changed. Folders are 0700, files 0600.
+"""
+
+import os
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from appliance.core.credential import Scope, SubAccount, hash_key, hint_of, make_key
+from appliance.core.password import hash_password
+from appliance.dialects.names import FIRST_KEYS
+from appliance.settings.load import FILE_NAME
+from appliance.settings.template import template
+from appliance.store.accounts import create_account, has_account
+from appliance.store.credentials import NewCredential, add_credential
+from appliance.store.database import Store, open_store
+from appliance.store.errors import StoreError
+from appliance.store.pools import ensure_sandbox
+from appliance.store.sealed import KEY_BYTES
+from appliance.store.transaction import Tx
+
+FIRST_ACCOUNT = "default"
+FIRST_USER = "admin"
+_PASSWORD_BYTES = 18  # 24 characters
+# With --system other machines reach the door; a proxy adds TLS in front of it.
+_SYSTEM_SETTINGS = {"http.bind": "0.0.0.0:8025"}
+_LOCAL_SETTINGS = {"http.bind": "127.0.0.1:8025"}
+
+
+class FolderError(Exception):
+    """The data folder cannot be used; ``hint`` says what would help."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+@dataclass(frozen=True, slots=True)
+class DataFolder:
+    """The names of the files in a data folder."""
+
+    root: Path
+
+    @property
+    def database(self) -> Path:
+        """The database; SQLite puts its log beside it."""
+        return self.root / "postroom.db"
+
+    @property
+    def secret(self) -> Path:
+        """The key under which secrets in the database are sealed."""
+        return self.root / "secret.key"
+
+    @property
+    def settings(self) -> Path:
+        """The settings file."""
+        return self.root / FILE_NAME
+
+    @property
+    def run(self) -> Path:
+        """What is true only while the server runs."""
+        return self.root / "run"
+
+    @property
+    def lock(self) -> Path:
+        """What the running server holds, so that there is only one."""
+        return self.run / "lock"
+
+    @property
+    def addresses(self) -> Path:
+        """Where the running server listens, as JSON."""
+        return self.run / "addresses.json"
+
+    @property
+    def control_key(self) -> Path:
+        """The key by which the command line speaks to the running server."""
+        return self.run / "control.key"
+
+    def read_secret(self) -> bytes:
+        """The sealing key.
+
+        Raises:
+            FolderError: there is none, or it cannot be read, or is damaged.
+        """
+        try:
+            secret = self.secret.read_bytes()
+        except FileNotFoundError:
+            raise self._no_secret() from None
+        except OSError as error:
+            raise FolderError(
+                f"{self.secret} cannot be read: {error.strerror}",
+                "Run the command as the user that Postroom runs as.",
+            ) from None
+        if len(secret) != KEY_BYTES:
+            raise FolderError(
+                f"{self.secret} is damaged: {len(secret)} bytes, not {KEY_BYTES}",
+                "Put the file back from a backup.",
+            )
+        return secret
+
+    def _no_secret(self) -> FolderError:
+        if self.database.exists():
+            return FolderError(
+                f"{self.secret} is missing, and {self.database.name} needs it",
+                "Put the file back from a backup.",
+            )
+        return FolderError(
+            f"there is no Postroom data in {self.root}",
+            f"Make it with: postroom init --data {self.root}",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Initialised:
+    """What a first `init` made; the secrets are nowhere else in clear."""
+
+    sub_account: SubAccount
+    keys: Mapping[str, str] = field(repr=False)
+    user: str
+    password: str = field(repr=False)
+
+
+@asynccontextmanager
+async def open_data(folder: DataFolder) -> AsyncIterator[Store]:
+    """The store of a data folder that `init` has made.
+
+    Raises:
+        FolderError: the folder or its database cannot be used.
+    """
+    secret = folder.read_secret()
+    if not folder.database.exists():
+        raise FolderError(
+            f"{folder.database} is missing",
+            f"If it was never there: postroom init --data {folder.root};"
+            " otherwise put it back from a backup.",
+        )
+    try:
+        async with open_store(folder.database, sealing_key=secret) as store:
+            yield store
+    except StoreError as error:
+        raise _store_trouble(folder, error) from error
+
+
+async def initialise(
+    folder: DataFolder, now_ns: int, *, system: bool = False
+) -> Initialised | None:
+    """Make what is missing of a data folder; None if nothing was.
+
+    ``system`` is for a machine of its own: other machines reach the doors.
+
+    Raises:
+        FolderError: the folder belongs to something else, or cannot be made.
+    """
+    try:
+        _make_files(folder, _SYSTEM_SETTINGS if system else _LOCAL_SETTINGS)
+    except OSError as error:
+        raise FolderError(
+            f"{folder.root} cannot be made: {error.strerror}",
+            "Name another folder with --data, or run as a user that may write there.",
+        ) from None
+    secret = folder.read_secret()
+    try:
+        async with open_store(folder.database, sealing_key=secret) as store:
+            if await store.read(has_account):
+                return None
+            return await _make_account(store, now_ns)
+    except StoreError as error:
+        raise _store_trouble(folder, error) from error
+
+
+def _make_files(folder: DataFolder, chosen: Mapping[str, str]) -> None:
+    folder.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not folder.secret.exists():
+        _refuse_strangers(folder)
+        folder.root.chmod(0o700)
+        if not folder.database.exists():
+            _write_once(folder.secret, os.urandom(KEY_BYTES))
+    if not folder.settings.exists():
+        _write_once(folder.settings, template(chosen).encode())
+
+
+def _refuse_strangers(folder: DataFolder) -> None:
+    """Do not take over a folder that holds other things, such as a home folder."""
+    ours = {folder.settings.name, folder.run.name, "lost+found"}
+    ours |= {folder.database.name + end for end in ("", "-wal", "-shm")}
+    strangers = sorted(
+        one.name
+        for one in folder.root.iterdir()
+        if one.name not in ours and not one.name.startswith(f".{folder.secret.name}.")
+    )
+    if strangers:
+        raise FolderError(
+            f"{folder.root} holds other things already, such as {strangers[0]}",
+            "Name an empty or new folder with --data.",
+        )
+
+
+def _write_once(path: Path, content: bytes) -> None:
+    """Put a file in place whole, or not at all; one that is there stays."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    file = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    try:
+        with os.fdopen(file, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        with suppress(FileExistsError):  # another init was faster: its file counts
+            os.link(draft, path)
+    finally:
+        draft.unlink()
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+async def _make_account(store: Store, now_ns: int) -> Initialised | None:
+    keys = {one.json_name: make_key(one.dialect.key_prefix) for one in FIRST_KEYS}
+    password = secrets.token_urlsafe(_PASSWORD_BYTES)
+    sub_account = await store.write(
+        _write_account, keys, hash_password(password), now_ns
+    )
+    if sub_account is None:  # another init was faster
+        return None
+    return Initialised(sub_account, keys, FIRST_USER, password)
+
+
+def _write_account(
+    tx: Tx, keys: Mapping[str, str], password_hash: str, now_ns: int
+) -> SubAccount | None:
+    sub_account = create_account(tx, FIRST_ACCOUNT, FIRST_USER, password_hash, now_ns)
+    if sub_account is None:
+        return None
+    for first in FIRST_KEYS:
+        key = keys[first.json_name]
+        new = NewCredential(
+            account=sub_account.account,
+            sub_account=None if first.whole_account else sub_account.id,
+            dialect=first.dialect.value,
+            scope=Scope.FULL,
+            name="first",
+            hash=hash_key(key),
+            hint=hint_of(key),
+            created_ns=now_ns,
+        )
+        add_credential(tx, new)
+    ensure_sandbox(tx)
+    return sub_account
+
+
+def _store_trouble(folder: DataFolder, error: StoreError) -> FolderError:
+    return FolderError(
+        f"{folder.database} cannot be used: {error}",
+        "Look at the disk, the file's owner, and the version of Postroom.",
+    )

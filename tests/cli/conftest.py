@@ -1,0 +1,45 @@
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from appliance.cli import main
+
+Postroom = Callable[..., Result]
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands see no settings but the test's own."""
+    for name in list(os.environ):
+        if name.startswith("POSTROOM_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Where the data folder is, or will be."""
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def postroom(data: Path, monkeypatch: pytest.MonkeyPatch) -> Postroom:
+    """Runs a command on the data folder."""
+    monkeypatch.setenv("POSTROOM_DATA", str(data))
+
+    def invoke(*words: str, typed: str | None = None) -> Result:
+        result = CliRunner().invoke(main, list(words), input=typed)
+        if result.exception and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result
+
+    return invoke
+
+
+@pytest.fixture
+def ready(postroom: Postroom) -> Postroom:
+    """As ``postroom``, on a folder that `init` has made."""
+    assert postroom("init").exit_code == 0
+    return postroom

@@ -1,0 +1,92 @@
+"""`postroom events`."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .conftest import Postroom
+
+
+@pytest.fixture
+def busy(ready: Postroom) -> Postroom:
+    """A folder with the events 1 to 3, each of another message."""
+    ready("domain", "add", "example.com")
+    ready("domain", "trust", "example.com")
+    mail = ("--from", "a@example.com", "--subject", "x", "--text", "x")
+    to = ("--to", "b@example.net", "--to", "c@example.net", "--to", "d@example.net")
+    assert ready("send", *mail, *to).exit_code == 0
+    return ready
+
+
+def numbers(busy: Postroom, *words: str) -> list[int]:
+    """The numbers of the events that are listed."""
+    out = busy("events", "list", "--json", *words).stdout
+    return [json.loads(one)["number"] for one in out.splitlines()]
+
+
+def test_events_come_in_order_behind_a_number(busy: Postroom) -> None:
+    """`after` and `limit` page through them."""
+    assert numbers(busy) == [1, 2, 3]
+    assert numbers(busy, "--after", "1") == [2, 3]
+    assert numbers(busy, "--after", "1", "--limit", "1") == [2]
+    assert numbers(busy, "--after", "3") == []
+
+
+def test_events_are_chosen_by_type_and_message(busy: Postroom) -> None:
+    """Types by name or number, messages by id."""
+    assert numbers(busy, "--type", "processed") == [1, 2, 3]
+    assert numbers(busy, "--type", "58", "--type", "sent") == [1, 2, 3]
+    assert numbers(busy, "--type", "sent") == []
+    second = busy("events", "list", "--json", "--after", "1", "--limit", "1").stdout
+    assert numbers(busy, "--message", json.loads(second)["message"]) == [2]
+
+
+def test_people_get_one_line_each(busy: Postroom) -> None:
+    """Number, moment, name, and who wrote to whom."""
+    first = busy("events", "list").stdout.splitlines()[0].split()
+    assert first[0] == "1"
+    assert first[1].endswith("Z")
+    assert first[2:] == ["processed", "a@example.com", "->", "b@example.net"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("--type", "nosuch"), ("--message", "x"), ("--after", "-1"), ("--limit", "0")],
+)
+def test_wrong_filters_are_wrong_usage(busy: Postroom, words: tuple[str, str]) -> None:
+    """What could match nothing is said, not searched."""
+    assert busy("events", "list", *words).exit_code == 2
+
+
+def test_tail_ends_with_the_number_to_resume_from(busy: Postroom, data: Path) -> None:
+    """Ctrl-C is the usual end: status 0, events out, the number on standard error."""
+    words = [
+        sys.executable,
+        "-m",
+        "appliance",
+        "events",
+        "tail",
+        "--after",
+        "1",
+        "--json",
+    ]
+    tail = subprocess.Popen(
+        [*words, "--data", str(data)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    assert tail.stdout is not None
+    shown = [json.loads(tail.stdout.readline())["number"] for _ in range(2)]
+    tail.send_signal(signal.SIGINT)
+    _, said = tail.communicate(timeout=20)
+    assert shown == [2, 3]
+    assert tail.returncode == 0
+    assert said.strip() == "Resume with: postroom events tail --after 3"
+    assert numbers(busy) == [1, 2, 3]

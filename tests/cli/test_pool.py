@@ -1,0 +1,102 @@
+"""`postroom pool`."""
+
+import json
+
+import pytest
+
+from .conftest import Postroom
+
+
+def listed(ready: Postroom) -> dict[str, dict[str, object]]:
+    """All pools by name."""
+    lines = ready("pool", "list", "--json").stdout.splitlines()
+    return {one["name"]: one for one in map(json.loads, lines)}
+
+
+def add_provider(ready: Postroom, name: str) -> None:
+    """A provider that is never talked to."""
+    words = ("--host", "127.0.0.1", "--port", "1", "--no-test")
+    assert ready("provider", "add", name, *words).exit_code == 0
+
+
+def test_a_fresh_folder_has_the_sandbox(ready: Postroom) -> None:
+    """Nothing leaves the house before the operator says where to."""
+    assert set(listed(ready)) == {"sandbox"}
+    assert listed(ready)["sandbox"]["default"] is True
+    assert listed(ready)["sandbox"]["providers"] == {"capture": 100}
+
+
+def test_a_pool_shares_among_providers(ready: Postroom) -> None:
+    """The shares are as typed; the default moves when asked to."""
+    add_provider(ready, "a")
+    add_provider(ready, "b")
+    assert ready("pool", "add", "main", "a=70", "b=30").exit_code == 0
+    assert listed(ready)["main"]["providers"] == {"a": 70, "b": 30}
+    assert listed(ready)["main"]["default"] is False
+    facts = json.loads(ready("pool", "add", "x", "a=100", "--default", "--json").stdout)
+    assert facts["default"] is True
+    assert listed(ready)["x"]["default"] is True
+    assert listed(ready)["sandbox"]["default"] is False
+    assert "a 70 %, b 30 %" in ready("pool", "list").stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["capture=70", "capture=20"], "add up to 90, not 100"),
+        (["capture"], "is not written as in"),
+        (["=100"], "is not written as in"),
+        (["capture=x"], "is not written as in"),
+        (["capture=0", "a=100"], "at least 1"),
+        (["capture=99999999999999999999"], "not 100"),
+        ([], "Missing argument"),
+    ],
+)
+def test_wrong_shares_are_wrong_usage(
+    ready: Postroom, words: list[str], said: str
+) -> None:
+    """Nothing is added that could not share."""
+    result = ready("pool", "add", "main", *words)
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert set(listed(ready)) == {"sandbox"}
+
+
+def test_unknown_and_doubled_names_are_refused(ready: Postroom) -> None:
+    """The refusal says what there is."""
+    result = ready("pool", "add", "main", "nobody=100")
+    assert result.exit_code == 1
+    assert "there is no provider nobody" in result.stderr
+    assert "capture" in result.stderr
+    result = ready("pool", "add", "sandbox", "capture=100")
+    assert result.exit_code == 1
+    assert "sandbox" in result.stderr
+
+
+def test_the_default_pool_stays(ready: Postroom) -> None:
+    """There is always somewhere for mail to go."""
+    result = ready("pool", "remove", "sandbox")
+    assert result.exit_code == 1
+    assert "--default" in result.stderr
+    assert set(listed(ready)) == {"sandbox"}
+
+
+def test_a_pool_without_mail_can_go(ready: Postroom) -> None:
+    """And is gone then."""
+    ready("pool", "add", "main", "capture=100")
+    assert (
+        json.loads(ready("pool", "remove", "main", "--json").stdout)["removed"] is True
+    )
+    assert "there is no pool main" in ready("pool", "remove", "main").stderr
+
+
+def test_a_pool_in_which_mail_waits_stays(ready: Postroom) -> None:
+    """Mail never loses its way."""
+    ready("domain", "add", "example.com")
+    ready("domain", "trust", "example.com")
+    ready("pool", "add", "main", "capture=100")
+    mail = ("--from", "a@example.com", "--to", "b@example.net", "--subject", "x")
+    assert ready("send", *mail, "--text", "x", "--pool", "main").exit_code == 0
+    result = ready("pool", "remove", "main")
+    assert result.exit_code == 1
+    assert "1 deliveries of main are not finished" in result.stderr

@@ -1,0 +1,177 @@
+"""Real servers, private to each test; a missing one skips the test by its name.
+
+With POSTROOM_REQUIRE_INTEGRATION=1 it fails the test instead.
+"""
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NoReturn, Protocol, TypeAlias
+
+import pytest
+
+from tests.fakes.certificates import Authority
+from tests.fakes.dns_server import NsdServer
+from tests.fakes.postfix import MAILDIRS, PostfixServer
+from tests.fakes.postroom import Postroom
+from tests.fakes.programs import package_of, program
+from tests.integration.verifiers import Verifiers
+
+_COUNTS = pytest.StashKey[list[str]]()
+Tell: TypeAlias = Callable[[str], None]
+
+
+@pytest.fixture
+def tell(request: pytest.FixtureRequest) -> Tell:
+    """Takes a line with the counts of a test, shown at the end of the run."""
+    lines = request.config.stash.setdefault(_COUNTS, [])
+    return lambda line: lines.append(f"{request.node.name}: {line}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show what the tests counted."""
+    lines = terminalreporter.config.stash.get(_COUNTS, [])
+    if lines:
+        terminalreporter.section("counts")
+        for line in lines:
+            terminalreporter.write_line(line)
+
+
+def _unavailable(reason: str) -> NoReturn:
+    if os.environ.get("POSTROOM_REQUIRE_INTEGRATION") == "1":
+        pytest.fail(f"{reason}, and POSTROOM_REQUIRE_INTEGRATION=1")
+    pytest.skip(reason)
+
+
+def _need(*names: str) -> None:
+    missing = [name for name in names if program(name) is None]
+    if missing:
+        packages = " ".join(package_of(name) for name in missing)
+        _unavailable(f"not installed: {packages}")
+
+
+def _need_root(what: str) -> None:
+    if os.geteuid() != 0:
+        _unavailable(f"{what} needs root")
+
+
+class Need(Protocol):
+    """Skips the test, or fails it, unless these programs are installed."""
+
+    def __call__(self, *names: str) -> None:
+        """Return if all are there."""
+        ...
+
+
+NeedRoot: TypeAlias = Callable[[str], None]
+
+
+@pytest.fixture
+def need() -> Need:
+    """Skips the test, or fails it, unless these programs are installed."""
+    return _need
+
+
+@pytest.fixture
+def need_root() -> NeedRoot:
+    """Skips the test, or fails it, unless we are root."""
+    return _need_root
+
+
+class StartPostfix(Protocol):
+    """Starts one more Postfix for this test."""
+
+    def __call__(self, certificate: Path | None = None) -> PostfixServer:
+        """The running server; with a certificate it offers STARTTLS."""
+        ...
+
+
+@pytest.fixture
+def start_postfix() -> Iterator[StartPostfix]:
+    """Starts as many Postfix servers as the test asks for."""
+    _need("postfix")
+    _need_root("a private Postfix")
+    running: list[PostfixServer] = []
+
+    def start(certificate: Path | None = None) -> PostfixServer:
+        running.append(PostfixServer(MAILDIRS, certificate))
+        return running[-1]
+
+    yield start
+    for server in running:
+        server.close()
+
+
+@pytest.fixture
+def postfix(start_postfix: StartPostfix) -> PostfixServer:
+    """One running Postfix."""
+    return start_postfix()
+
+
+@pytest.fixture
+def nsd(tmp_path: Path) -> Iterator[NsdServer]:
+    """A DNS server with a port, answering once it has zones."""
+    _need("nsd", "nsd-checkzone")
+    folder = tmp_path / "nsd"
+    folder.mkdir()
+    server = NsdServer(folder)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def verifiers(tmp_path: Path, nsd: NsdServer) -> Verifiers:
+    """OpenDKIM, Mail::DKIM and dkimpy, with the keys that `nsd` serves."""
+    _need("opendkim", "perl")
+    perl = ["perl", "-MMail::DKIM::Verifier", "-e", "1"]
+    if subprocess.run(perl, capture_output=True, check=False).returncode:
+        _unavailable("not installed: libmail-dkim-perl")
+    folder = tmp_path / "verifiers"
+    folder.mkdir()
+    return Verifiers(folder, nsd)
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    """Certificates for servers, and the file that vouches for them."""
+    folder = tmp_path / "certificates"
+    folder.mkdir()
+    return Authority(folder)
+
+
+class MakePostroom(Protocol):
+    """Makes one more Postroom for this test."""
+
+    def __call__(
+        self,
+        settings: dict[str, str] | None = None,
+        environment: dict[str, str] | None = None,
+        folder: Path | None = None,
+    ) -> Postroom:
+        """An initialised data folder; nothing is serving yet."""
+        ...
+
+
+@pytest.fixture
+def make_postroom(tmp_path: Path) -> Iterator[MakePostroom]:
+    """Makes Postrooms, ends them, and holds that none of them ever crashed."""
+    made: list[Postroom] = []
+
+    def make(
+        settings: dict[str, str] | None = None,
+        environment: dict[str, str] | None = None,
+        folder: Path | None = None,
+    ) -> Postroom:
+        where = folder or tmp_path / f"postroom{len(made)}"
+        where.mkdir(exist_ok=True)
+        one = Postroom(where, settings, environment)
+        made.append(one)
+        one.init()
+        return one
+
+    yield make
+    for one in made:
+        one.close()
+    for one in made:
+        assert not one.troubles(), one.troubles()[0]
