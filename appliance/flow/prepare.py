@@ -78,7 +78,8 @@ def prepare(
     """The envelope sender and the complete mail for one recipient.
 
     Raises:
-        ValueError: the recipient's values make what cannot be sent.
+        UnsafeHeader: a header would break the mail.
+        MergeTooLarge: the recipient's values make too much of it.
     """
     url = around.base_url
     unsubscribe = links.url(url, Token(TokenKind.UNSUBSCRIBE, copy.uuid))

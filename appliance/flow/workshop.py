@@ -28,6 +28,8 @@ from appliance.flow.prepare import (
 from appliance.log import get
 from appliance.mime.compose import Headers
 from appliance.mime.dkim import Signer
+from appliance.mime.headers import UnsafeHeader
+from appliance.mime.merge import MergeTooLarge
 from appliance.mime.template import Template
 from appliance.store.contents import load_contents
 from appliance.store.database import Store
@@ -160,7 +162,7 @@ class Workshop:
                 self._signers_of(order.domain),
             )
             sender, mail = prepare(order.copy, source, task.around, self._links)
-        except ValueError as error:
+        except (UnsafeHeader, MergeTooLarge) as error:
             return Unmakeable(order.copy, str(error))
         except Exception:
             # One mail that we cannot make must not end the process: it would be
