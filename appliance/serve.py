@@ -223,7 +223,7 @@ async def _assemble(
     )
     relay = _make_relay(store, directory, workshop, settings)
     intake = Intake(store, directory, time.time_ns)
-    intake.on_accepted(relay.ring)
+    intake.on_accepted(relay.expect)
     keys = KeyRing(directory, operator_key)
     limits = RequestLimits(
         settings.http.max_body,
@@ -303,8 +303,15 @@ def _derived(secret: bytes, purpose: bytes) -> bytes:
 @contextmanager
 def _locked(folder: DataFolder) -> Iterator[None]:
     """The data folder is this process's alone; the lock ends with the process."""
-    folder.run.mkdir(mode=0o700, exist_ok=True)
-    with folder.lock.open("a") as lock:
+    try:
+        folder.run.mkdir(mode=0o700, exist_ok=True)
+        lock = os.open(folder.lock, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise FolderError(
+            f"{folder.lock} cannot be made: {error.strerror}",
+            "Run the server as the user that owns the data folder.",
+        ) from None
+    with os.fdopen(lock, "w"):
         try:
             flock(lock, LOCK_EX | LOCK_NB)
         except BlockingIOError:
@@ -313,6 +320,7 @@ def _locked(folder: DataFolder) -> Iterator[None]:
                 "One data folder has one server: stop that one, or name another"
                 " folder with --data.",
             ) from None
+        _withdraw(folder)  # what a server that was killed has left
         yield
 
 
@@ -328,8 +336,13 @@ def _announced(
     try:
         yield
     finally:
-        for path in (folder.addresses, folder.control_key):
-            path.unlink(missing_ok=True)
+        _withdraw(folder)
+
+
+def _withdraw(folder: DataFolder) -> None:
+    """No program finds a server here any more."""
+    for path in (folder.addresses, folder.control_key):
+        path.unlink(missing_ok=True)
 
 
 def _write_private(path: Path, text: str) -> None:

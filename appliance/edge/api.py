@@ -28,6 +28,7 @@ DEFAULT_LIMIT = 100
 MAX_LIMIT = 1_000
 MAX_READS = 50  # windows of the log that one request may look through
 JSON = "application/json"
+_LIMITS = {str(number): number for number in range(1, MAX_LIMIT + 1)}
 
 
 def make_api(store: Store, feed: Feed, authorise: Authorise) -> Blueprint:
@@ -73,11 +74,11 @@ def make_api(store: Store, feed: Feed, authorise: Authorise) -> Blueprint:
 def _read_query() -> tuple[Wish | Refused, int]:
     """What the query asks for and how many of it."""
     asked = request.args.to_dict(flat=False)
-    limits = asked.pop("limit", [])
-    text = limits[-1] if limits else str(DEFAULT_LIMIT)
-    if not (text.isascii() and text.isdecimal() and 0 < int(text[:9]) <= MAX_LIMIT):
-        return Refused(400, f"limit is a number from 1 to {MAX_LIMIT}"), 0
-    return read_wish("?" + urlencode(asked, doseq=True)), int(text)
+    texts = asked.pop("limit", [str(DEFAULT_LIMIT)])
+    limit = _LIMITS.get(texts[0]) if len(texts) == 1 else None
+    if limit is None:
+        return Refused(400, f"limit is one number from 1 to {MAX_LIMIT}"), 0
+    return read_wish("?" + urlencode(asked, doseq=True)), limit
 
 
 async def _page(feed: Feed, wish: Wish, limit: int) -> tuple[Sequence[Event], int]:

@@ -73,7 +73,7 @@ def _sending(door: SendDoor) -> Hot:
         scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable
     ) -> None:
         headers = list(scope["headers"])
-        body = await read_body(scope, receive, door.limits.body_bytes)
+        body = await read_body(scope, receive, door.body_limit(headers))
         if body is NoBody.GONE:
             return
         answer = await door.answer(headers, body if isinstance(body, bytes) else None)

@@ -6,6 +6,7 @@ send it. Looking at the unsubscribe page changes nothing; only POST does (RFC
 8058 3.2, ATTACKS 17). No answer depends on a cookie.
 """
 
+import string
 from typing import Protocol
 from urllib.parse import quote
 
@@ -23,8 +24,10 @@ PIXEL = (
     b"\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;"
 )
 MAX_FORM_BYTES = 4_096
-# Everything that may stand in a URL as it is (RFC 3986 2.2); the rest is encoded.
-_URL_CHARACTERS = "%/:?#[]@!$&'()*+,;=-._~"
+# What a header cannot hold is encoded as every browser does; the rest stays as it
+# is, even what no URL should have: encoding the backslash of "https://a\\@b/" would
+# turn b from a path into the host (ATTACKS 16).
+_AS_THEY_ARE = string.punctuation
 _NO_STORE = (b"cache-control", b"no-store, max-age=0")
 _PAGE_HEADERS = (
     (b"content-type", b"text/html; charset=utf-8"),
@@ -137,7 +140,7 @@ def _visitor(scope: HTTPScope) -> Visitor:
 
 
 async def _redirect(send: ASGISendCallable, target: str) -> None:
-    location = quote(target, safe=_URL_CHARACTERS).encode()
+    location = quote(target, safe=_AS_THEY_ARE).encode()
     await _send(send, 302, b"", [(b"location", location), _NO_STORE])
 
 

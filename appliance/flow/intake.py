@@ -5,7 +5,7 @@ check either says nothing or refuses; the first refusal counts. What a refusal
 looks like on the wire is the dialect's business.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -13,11 +13,11 @@ from appliance.core.address import Address
 from appliance.core.credential import Credential
 from appliance.core.delivery import NewDelivery, Role
 from appliance.core.domain import SenderDomain
-from appliance.core.ids import SubAccountId, uuid7
+from appliance.core.ids import ContentId, SubAccountId, uuid7
 from appliance.core.message import NewMessage
 from appliance.core.pool import Pool
 from appliance.core.refusal import Reason, Refusal
-from appliance.core.submission import Recipient, Submission
+from appliance.core.submission import Content, Recipient, Submission
 from appliance.flow.directory import DirectoryKeeper
 from appliance.store import messages
 from appliance.store.database import Store
@@ -53,6 +53,7 @@ class Question:
 
 
 Check = Callable[[Directory, Question], Refusal | None]
+Listener = Callable[[Mapping[ContentId, Content]], None]
 
 
 class Intake:
@@ -64,10 +65,10 @@ class Intake:
         self._store = store
         self._directory = directory
         self._clock = clock
-        self._listeners: list[Callable[[], None]] = []
+        self._listeners: list[Listener] = []
 
-    def on_accepted(self, listener: Callable[[], None]) -> None:
-        """Have ``listener`` called after every commit that brought new mail."""
+    def on_accepted(self, listener: Listener) -> None:
+        """Have ``listener`` told of the contents of new mail after its commit."""
         self._listeners.append(listener)
 
     def now_ns(self) -> int:
@@ -97,9 +98,13 @@ class Intake:
 
     async def _keep(self, fresh: Sequence[NewMessage]) -> None:
         size_bytes = fresh[0].submission.content.size_bytes  # they share it
-        await self._store.write_each(messages.accept, fresh, size_bytes)
+        ids = await self._store.write_each(messages.accept, fresh, size_bytes)
+        contents = {
+            content_id: message.submission.content
+            for content_id, message in zip(ids, fresh, strict=True)
+        }
         for listener in self._listeners:
-            listener()
+            listener(contents)
 
 
 def judge(

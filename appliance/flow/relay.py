@@ -10,7 +10,7 @@ Stopping: ``drain`` ends the claiming; what is on the wire may end within the
 drain time, the rest goes back to the queue untouched.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -19,9 +19,10 @@ import trio
 from appliance.core.delivery import Copy, Settlement, State
 from appliance.core.domain import Purpose
 from appliance.core.event import About
-from appliance.core.ids import DeliveryId, ProviderId
+from appliance.core.ids import ContentId, DeliveryId, ProviderId
 from appliance.core.provider import Provider
 from appliance.core.retry import parse_retry_plan
+from appliance.core.submission import Content
 from appliance.flow.directory import DirectoryKeeper
 from appliance.flow.doorbell import Doorbell
 from appliance.flow.lane import Job, Lane, Settled
@@ -99,6 +100,11 @@ class Relay:
 
     def ring(self) -> None:
         """Tell the relay that there may be something due."""
+        self._bell.ring()
+
+    def expect(self, contents: Mapping[ContentId, Content]) -> None:
+        """Tell the relay of new mail, whose contents it need not read again."""
+        self._workshop.remember(contents)
         self._bell.ring()
 
     def drain(self) -> None:

@@ -6,7 +6,7 @@ as templates within a bound of memory, keys as parsed signers.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import trio
@@ -182,6 +182,11 @@ class Workshop:
 
     # --- contents ---------------------------------------------------------------
 
+    def remember(self, contents: Mapping[ContentId, Content]) -> None:
+        """Keep contents that will be asked for, as far as the bound allows."""
+        for content_id, content in contents.items():
+            self._remember(content_id, content)
+
     async def _templates_for(
         self, orders: Sequence[Order]
     ) -> dict[ContentId, _Template]:
@@ -195,9 +200,10 @@ class Workshop:
         return found
 
     def _remember(self, content_id: ContentId, content: Content) -> _Template:
-        template = _Template(content)
-        self._templates[content_id] = template
-        self._cached_bytes += content.size_bytes
+        template = self._templates.get(content_id)
+        if template is None:
+            template = self._templates[content_id] = _Template(content)
+            self._cached_bytes += content.size_bytes
         while self._cached_bytes > CACHE_BYTES and self._templates:
             _, oldest = self._templates.popitem(last=False)
             self._cached_bytes -= oldest.content.size_bytes

@@ -66,6 +66,14 @@ _TEXT_ENDS = {
         "noframes",
     )
 }
+# A run of tags without attributes that say nothing here, and the text between
+# them: most of a mail's HTML, passed over in one step. The group is not possessive:
+# Python before 3.11.5 loses its place there (gh-106052), and nothing follows it.
+_DULL = re.compile(
+    r"(?:</?(?!(?:body|head|plaintext|" + "|".join(_TEXT_ENDS) + r")>)"
+    r"[a-zA-Z][a-zA-Z0-9]*+>[^<]*+)+",
+    re.IGNORECASE,
+)
 _STOP = -1
 
 
@@ -170,8 +178,10 @@ class _Walk:
     def region(self, pos: int, end: int) -> None:
         while pos != _STOP:
             pos = self.html.find("<", pos, end)
-            if pos != _STOP:
-                pos = self._markup(pos, end)
+            if pos == _STOP:
+                return
+            dull = _DULL.match(self.html, pos, end)
+            pos = dull.end() if dull else self._markup(pos, end)
 
     def _markup(self, pos: int, end: int) -> int:
         following = self.html[pos + 1 : pos + 2]

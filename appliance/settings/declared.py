@@ -155,7 +155,10 @@ class Relay:
         size(1 << 20, 1 << 40), "64MiB", "Memory that mail under way may take."
     )
     signing_threads: int = _setting(
-        integer(1, 64), 2, "Threads that prepare and sign mail."
+        integer(1, 64),
+        1,
+        "Threads that prepare and sign mail. Measured on two cores: a second one"
+        " only fights for the interpreter.",
     )
     connect_timeout: float = _setting(
         duration(0.01, 3600), "30s", "How long connecting to an upstream may take."

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from appliance.core.delivery import NewDelivery, State
 from appliance.core.event import About, EventType, NewEvent
-from appliance.core.ids import ContentId, MessageId, SubAccountId
+from appliance.core.ids import ContentId, SubAccountId
 from appliance.core.message import NewMessage
 from appliance.core.submission import Content
 from appliance.store.content_codec import encode_content
@@ -45,8 +45,8 @@ class DeliveryStatus:
 
 def accept(
     tx: Tx, requests: Sequence[Sequence[NewMessage]]
-) -> list[tuple[MessageId, ...]]:
-    """For each request the ids of its messages; a batch function.
+) -> list[tuple[ContentId, ...]]:
+    """For each request the ids of its messages' contents; a batch function.
 
     A request is what one door answers once: its messages are stored together
     or not at all. A content object that several messages of the batch hold is
@@ -77,8 +77,10 @@ def accept(
     for message in messages:
         for event in _events(message):
             tx.emit(event)
-    numbers = count(first)
-    return [tuple(MessageId(next(numbers)) for _ in request) for request in requests]
+    return [
+        tuple(contents[id(message.submission.content)] for message in request)
+        for request in requests
+    ]
 
 
 def get_message(view: View, uuid: UUID) -> list[DeliveryStatus]:

@@ -81,11 +81,11 @@ async def test_what_is_accepted_is_on_disk(desk: Desk) -> None:
 
 async def test_listeners_hear_of_new_mail_once_it_is_on_disk(desk: Desk) -> None:
     """The relay need not poll."""
-    rings: list[int] = []
-    desk.intake.on_accepted(lambda: rings.append(1))
+    told: list[list[Content]] = []
+    desk.intake.on_accepted(lambda contents: told.append(list(contents.values())))
     await desk.intake.take(desk.origin, [to(), to()])
     await desk.intake.take(desk.origin, [to(pool="nowhere")])
-    assert rings == [1]
+    assert told == [[CONTENT]]
 
 
 async def test_each_envelope_recipient_is_a_delivery_once(desk: Desk) -> None:

@@ -20,6 +20,7 @@ from appliance.mime.dkim import (
     generate_rsa_key,
     public_record,
     relaxed_body,
+    relaxed_headers,
     sign,
 )
 from appliance.mime.headers import MalformedMessage, split_message
@@ -164,6 +165,13 @@ pieces = st.sampled_from([b" ", b"\t", b"\r", b"\n", b"\r\n", b"a", b"\r\n\r\n",
 def test_the_body_is_canonical_as_dkimpy_has_it(body: bytes) -> None:
     """Equal on any bytes, so the two never disagree about a signature."""
     assert relaxed_body(body) == Relaxed.canonicalize_body(body)
+
+
+@given(st.lists(st.sampled_from([b"a", b" ", b"\t", b"\r\n ", b"\n", b"\xff", b":"])))
+def test_our_relaxed_header_is_dkimpy_s(pieces: list[bytes]) -> None:
+    """A value that is folded, padded or plain is hashed as others hash it."""
+    headers = [(b"subject", b"".join(pieces) + b"\r\n")]
+    assert relaxed_headers(headers) == Relaxed.canonicalize_headers(headers)
 
 
 @pytest.mark.parametrize("piece", [b" ", b"\t ", b"\r\n", b" \r\n", b"\r", b"\n\r\n\n"])

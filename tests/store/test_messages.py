@@ -26,8 +26,7 @@ async def test_an_accepted_message_is_there_after_reopening(tmp_path: Path) -> N
     async with open_temp_store(tmp_path) as store:
         seeded = await seed(store)
         message = seeded.message("a@x.example", "b@x.example")
-        (number,) = await store.write_each(accept, (message,))
-        assert number == 1
+        assert await store.write_each(accept, (message,)) == (1,)
     async with open_temp_store(tmp_path) as store:
         first, second = await store.read(get_message, message.deliveries[1].uuid)
     assert (first.recipient, second.recipient) == ("a@x.example", "b@x.example")

@@ -38,6 +38,7 @@ Headers = Sequence[tuple[bytes, bytes]]
 
 SMALL_BODY_BYTES = 256 * 1024  # parsed in under 10 ms
 LARGE_AT_A_TIME = 2
+STRANGER_BYTES = 64 * 1024  # read from who has no key: a kept connection is worth it
 BAD_KEY = Refusal(Reason.BAD_KEY, detail="The API key is missing or not valid")
 
 
@@ -49,7 +50,7 @@ class SendDoor:
     ) -> None:
         self._intake = intake
         self._keys = keys
-        self.limits = limits
+        self._limits = limits
         self._default = default
         self._large = trio.CapacityLimiter(LARGE_AT_A_TIME)
 
@@ -59,6 +60,12 @@ class SendDoor:
         if credential is None or credential.sub_account is None:
             return None
         return Origin(credential.sub_account, credential)
+
+    def body_limit(self, headers: Headers) -> int:
+        """How much body is read behind these headers: little without a key."""
+        if self.origin(headers) is None:
+            return STRANGER_BYTES
+        return self._limits.body_bytes
 
     async def answer(self, headers: Headers, body: bytes | None) -> Answer:
         """The whole answer to one send request; a 200 means that it is on disk.
@@ -90,11 +97,11 @@ class SendDoor:
     async def _parse(self, body: bytes | None) -> SendRequest | Problem:
         """The request; a large body is read in a thread, few at a time."""
         if body is None:
-            return invalid("", f"The body is over {self.limits.body_bytes} bytes")
+            return invalid("", f"The body is over {self._limits.body_bytes} bytes")
         if len(body) <= SMALL_BODY_BYTES:
-            return parse_send(body, self.limits)
+            return parse_send(body, self._limits)
         return await trio.to_thread.run_sync(
-            parse_send, body, self.limits, limiter=self._large
+            parse_send, body, self._limits, limiter=self._large
         )
 
     async def _take(
