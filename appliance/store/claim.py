@@ -18,6 +18,7 @@ from appliance.core.ids import (
 from appliance.core.pool import draw
 from appliance.store.detail_codec import decode_detail, decode_fields
 from appliance.store.pools import load_shares, save_credits
+from appliance.store.rows import update_rows
 from appliance.store.transaction import Tx, to_uuid
 
 NO_PROVIDER_PAUSE_NS = 60_000_000_000
@@ -62,10 +63,11 @@ def claim(tx: Tx, now_ns: int, limit: int, byte_limit: int) -> list[Copy]:
     """
     rows = list(_due(tx, now_ns, limit, byte_limit))
     drawn = _draw(tx, [row for row in rows if row.provider is None])
-    tx.db.executemany(
-        "UPDATE delivery SET due_ns = ? WHERE id = ?",
+    update_rows(
+        tx.db,
+        "UPDATE delivery SET due_ns = new.column2 {} WHERE delivery.id = new.column1",
         [
-            (now_ns + NO_PROVIDER_PAUSE_NS, id_)
+            (id_, now_ns + NO_PROVIDER_PAUSE_NS)
             for id_, provider in drawn.items()
             if provider is None
         ],
@@ -75,9 +77,11 @@ def claim(tx: Tx, now_ns: int, limit: int, byte_limit: int) -> list[Copy]:
         for row in rows
         if (provider := _pinned(row) or drawn[row.id]) is not None
     ]
-    tx.db.executemany(
-        "UPDATE delivery SET state = 1, due_ns = NULL, provider = ? WHERE id = ?",
-        [(copy.provider, copy.id) for copy in copies],
+    update_rows(
+        tx.db,
+        "UPDATE delivery SET state = 1, due_ns = NULL, provider = new.column2 {}"
+        " WHERE delivery.id = new.column1",
+        [(copy.id, copy.provider) for copy in copies],
     )
     return copies
 

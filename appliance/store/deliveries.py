@@ -12,6 +12,7 @@ import msgspec
 
 from appliance.core.delivery import Settlement, State
 from appliance.core.ids import DeliveryId
+from appliance.store.rows import Row, update_rows
 from appliance.store.transaction import Tx, View
 
 _FINISHED = (State.SENT, State.DROPPED)
@@ -31,10 +32,12 @@ def settle(tx: Tx, items: Sequence[Settlement]) -> list[bool]:
         counted.append(item.delivery in ours)
         ours.discard(item.delivery)  # a second one in the same batch is too late
     taken = [item for item, counts in zip(items, counted, strict=True) if counts]
-    tx.db.executemany(
-        "UPDATE delivery SET state = ?, due_ns = ?, attempts = ?, last_code = ?,"
-        " last_text = ?, settled_ns = ? WHERE id = ?",
-        map(_settled_columns, taken),
+    update_rows(
+        tx.db,
+        "UPDATE delivery SET state = new.column2, due_ns = new.column3,"
+        " attempts = new.column4, last_code = new.column5, last_text = new.column6,"
+        " settled_ns = new.column7 {} WHERE delivery.id = new.column1",
+        list(map(_settled_columns, taken)),
     )
     for item in taken:
         if item.event is not None:
@@ -98,18 +101,18 @@ def _in_flight(tx: Tx, deliveries: Sequence[DeliveryId]) -> set[DeliveryId]:
     return {DeliveryId(id_) for (id_,) in rows}
 
 
-def _settled_columns(item: Settlement) -> tuple[int | str | None, ...]:
+def _settled_columns(item: Settlement) -> Row:
     settled_ns = None
     if item.state in _FINISHED:
         if item.event is None:
             raise ValueError(f"delivery {item.delivery} ends without an event")
         settled_ns = item.event.at_ns
     return (
+        item.delivery,
         int(item.state),
         item.due_ns,
         item.attempts,
         item.code,
         item.text,
         settled_ns,
-        item.delivery,
     )

@@ -17,6 +17,7 @@ from appliance.core.message import NewMessage
 from appliance.core.submission import Content
 from appliance.store.content_codec import encode_content
 from appliance.store.detail_codec import encode_detail, encode_fields
+from appliance.store.rows import Row, insert_rows
 from appliance.store.transaction import Tx, View, next_id, to_uuid
 
 MAX_SUBJECT = 998  # RFC 5322 2.1.1; the whole one is in the content
@@ -56,18 +57,20 @@ def accept(
     messages = [message for request in requests for message in request]
     contents = _insert_contents(tx, messages)
     first = next_id(tx.db, "message")
-    tx.db.executemany(
-        "INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    insert_rows(
+        tx.db,
+        "INSERT INTO message",
         [
             _message_row(number, message, contents[id(message.submission.content)])
             for number, message in enumerate(messages, first)
         ],
     )
     delivery_ids = count(next_id(tx.db, "delivery"))
-    tx.db.executemany(
+    insert_rows(
+        tx.db,
         "INSERT INTO delivery (id, uuid, message, sub_account, domain, pool, role,"
         " recipient, recipient_domain, fields, state, due_ns, last_text, created_ns,"
-        " settled_ns) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " settled_ns)",
         [
             (next(delivery_ids), *_delivery_columns(number, message, delivery))
             for number, message in enumerate(messages, first)
@@ -106,8 +109,9 @@ def _insert_contents(tx: Tx, messages: Sequence[NewMessage]) -> dict[int, Conten
         id(one.submission.content): one.submission.content for one in messages
     }
     first = next_id(tx.db, "content")
-    tx.db.executemany(
-        "INSERT INTO content VALUES (?, ?)",
+    insert_rows(
+        tx.db,
+        "INSERT INTO content",
         [
             (number, encode_content(content))
             for number, content in enumerate(distinct.values(), first)
@@ -116,9 +120,7 @@ def _insert_contents(tx: Tx, messages: Sequence[NewMessage]) -> dict[int, Conten
     return {key: ContentId(number) for number, key in enumerate(distinct, first)}
 
 
-def _message_row(
-    number: int, message: NewMessage, content: ContentId
-) -> tuple[int | str | bytes | None, ...]:
+def _message_row(number: int, message: NewMessage, content: ContentId) -> Row:
     submission = message.submission
     return (
         number,
@@ -137,9 +139,7 @@ def _message_row(
     )
 
 
-def _delivery_columns(
-    number: int, message: NewMessage, delivery: NewDelivery
-) -> tuple[int | str | bytes | None, ...]:
+def _delivery_columns(number: int, message: NewMessage, delivery: NewDelivery) -> Row:
     recipient, now = delivery.recipient, message.accepted_ns
     state, due, settled = (
         (State.DROPPED, None, now) if delivery.dropped else (State.QUEUED, now, None)

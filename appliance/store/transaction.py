@@ -8,6 +8,7 @@ import msgspec
 
 from appliance.core.event import Event, NewEvent
 from appliance.core.ids import EventNumber
+from appliance.store.rows import Row, insert_rows
 from appliance.store.sealed import Sealer
 
 _encode = msgspec.json.Encoder().encode
@@ -51,10 +52,7 @@ class Tx(View):
             Event(EventNumber(number), new.type, new.at_ns, new.about, new.data)
             for number, new in enumerate(self._events, first)
         )
-        self.db.executemany(
-            "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            map(_event_row, events),
-        )
+        insert_rows(self.db, "INSERT INTO event", list(map(_event_row, events)))
         return events
 
 
@@ -82,7 +80,7 @@ def in_list(sql: str, values: list[bytes]) -> tuple[str, list[bytes]]:
     return text, values + values[-1:] * (marks - len(values))
 
 
-def _event_row(event: Event) -> tuple[int | str | bytes, ...]:
+def _event_row(event: Event) -> Row:
     about = event.about
     return (
         event.number,
