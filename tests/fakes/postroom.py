@@ -78,6 +78,11 @@ class Postroom:
             variable = "POSTROOM_" + name.replace(".", "_").upper()
             self._environment[variable] = value
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """What its commands are run with."""
+        return dict(self._environment)
+
     # ----------------------------------------------------------- commands
 
     def attempt(self, *words: str) -> Done:

@@ -42,7 +42,7 @@ async def test_an_update_finds_each_row_by_its_id(store: Store, rows: int) -> No
     def plan(view: View) -> str:
         values = ", ".join(["(1, 2)"] * rows)
         found = view.db.execute(
-            "EXPLAIN QUERY PLAN UPDATE delivery SET provider = new.column2"
+            "EXPLAIN QUERY PLAN UPDATE delivery SET provider = new.column2"  # noqa: S608 - literals
             f" FROM (VALUES {values}) AS new WHERE delivery.id = new.column1"
         )
         return " | ".join(str(row[3]) for row in found)
