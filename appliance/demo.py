@@ -9,10 +9,11 @@ that left. Everything is real but the world outside.
 import email
 import json
 import re
+import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from email.message import EmailMessage
@@ -80,7 +81,7 @@ def run(*, once: bool, data: Path | None, as_json: bool) -> int:
             manner = _Manner(once, as_json)
             complete = trio.run(_play, folder, settings, manner)
         except* KeyboardInterrupt:
-            complete = True
+            complete = not once  # else it was in the middle of it
         except* BrokenPipeError:  # nobody looks any more
             complete = False
     return 0 if complete else 1
@@ -96,7 +97,24 @@ def _folder(data: Path | None) -> Iterator[DataFolder]:
 
 
 async def _play(folder: DataFolder, settings: Settings, manner: _Manner) -> bool:
-    made = await _set_up(folder)
+    # The end of a terminal or a polite kill must not leave the folder behind.
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGHUP) as signals:
+        made = await _set_up(folder)
+        async with trio.open_nursery() as around:
+            around.start_soon(_end_as_by_hand, signals)
+            complete = await _perform(folder, settings, made, manner)
+            around.cancel_scope.cancel()
+    return complete
+
+
+async def _end_as_by_hand(signals: AsyncIterator[int]) -> None:
+    async for _ in signals:
+        raise KeyboardInterrupt
+
+
+async def _perform(
+    folder: DataFolder, settings: Settings, made: Initialised, manner: _Manner
+) -> bool:
     stop = trio.Event()
     async with trio.open_nursery() as nursery:
 

@@ -307,23 +307,26 @@ def _locked(folder: DataFolder) -> Iterator[None]:
     """The data folder is this process's alone; the lock ends with the process."""
     try:
         folder.run.mkdir(mode=0o700, exist_ok=True)
-        lock = os.open(folder.lock, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        lock = os.open(folder.lock, os.O_CREAT | os.O_WRONLY, 0o600)
     except OSError as error:
         raise FolderError(
-            f"{folder.lock} cannot be made: {error.strerror}",
+            f"{folder.run} cannot be used: {error.strerror}",
             "Run the server as the user that owns the data folder.",
         ) from None
-    with os.fdopen(lock, "w"):
-        try:
-            flock(lock, LOCK_EX | LOCK_NB)
-        except BlockingIOError:
-            raise FolderError(
-                f"another server holds {folder.lock}",
-                "One data folder has one server: stop that one, or name another"
-                " folder with --data.",
-            ) from None
+    try:
+        flock(lock, LOCK_EX | LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        raise FolderError(
+            f"another server holds {folder.lock}",
+            "One data folder has one server: stop that one, or name another"
+            " folder with --data.",
+        ) from None
+    try:
         _withdraw(folder)  # what a server that was killed has left
         yield
+    finally:
+        os.close(lock)
 
 
 @contextmanager

@@ -18,6 +18,7 @@ FLOORS = {
     "settings": 0,
     "log": 0,
     "failpoint": 0,
+    "docs": 0,
     "core": 1,
     "smtp": 1,
     "mime": 2,

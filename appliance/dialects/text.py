@@ -1,7 +1,7 @@
 """What a string must be before it may become part of a header.
 
-Decides which characters no header carries and which fields a sender may not
-set. How a clean string is written (folding, encoded words) is for mime.
+Decides which characters no header carries; which fields a sender may not set is
+said in core. How a clean string is written (folding, encoded words) is for mime.
 """
 
 import re
@@ -10,32 +10,6 @@ import re
 # programs break lines at, and halves of surrogate pairs (ATTACKS 9).
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _FIELD_NAME = re.compile(r"[!-9;-~]{1,76}")  # RFC 5322 2.2; fits one line
-
-# What the house writes itself, or what only a server on the way may write.
-_OWN_FIELDS = frozenset(
-    {
-        "authentication-results",
-        "bcc",
-        "cc",
-        "date",
-        "delivered-to",
-        "dkim-signature",
-        "domainkey-signature",
-        "envelope-to",
-        "from",
-        "message-id",
-        "mime-version",
-        "received",
-        "received-spf",
-        "reply-to",
-        "return-path",
-        "sender",
-        "subject",
-        "to",
-        "x-original-to",
-    }
-)
-_OWN_PREFIXES = ("arc-", "content-", "resent-")
 
 
 def has_control(text: str) -> bool:
@@ -47,9 +21,3 @@ def has_control(text: str) -> bool:
 def is_field_name(name: str) -> bool:
     """True if ``name`` can name a header field (RFC 5322 2.2)."""
     return _FIELD_NAME.fullmatch(name) is not None
-
-
-def is_own_field(name: str) -> bool:
-    """True if a sender's extra headers may not set the field ``name``."""
-    lower = name.lower()
-    return lower in _OWN_FIELDS or lower.startswith(_OWN_PREFIXES)

@@ -13,13 +13,14 @@ from hypercorn.typing import (
     ASGISendCallable,
     HTTPScope,
 )
-from quart import Response
+from quart import Response, abort
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException
 
 from appliance.core.token import TokenKind
 from appliance.dialects.sendpost import paths
 from appliance.dialects.sendpost.answer import JSON_TYPE
+from appliance.docs import read_page
 from appliance.edge.api import make_api
 from appliance.edge.dashboard.doorman import Doorman
 from appliance.edge.dashboard.pages import make_pages
@@ -73,10 +74,12 @@ def _sending(door: SendDoor) -> Hot:
         scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable
     ) -> None:
         headers = list(scope["headers"])
-        body = await read_body(scope, receive, door.body_limit(headers))
-        if body is NoBody.GONE:
-            return
-        answer = await door.answer(headers, body if isinstance(body, bytes) else None)
+        async with door.room_for(headers):
+            body = await read_body(scope, receive, door.body_limit(headers))
+            if body is NoBody.GONE:
+                return
+            read = body if isinstance(body, bytes) else None
+            answer = await door.answer(headers, read)
         extra = [
             (name.lower().encode(), value.encode())
             for name, value in answer.headers
@@ -115,6 +118,13 @@ def _quart_app(rooms: Rooms) -> QuartTrio:
     app.register_blueprint(make_api(rooms.store, rooms.feed, rooms.authorise))
     doorman = Doorman(rooms.store)
     app.register_blueprint(make_pages(rooms.store, rooms.feed, doorman))
+
+    @app.get("/docs/<name>")
+    async def docs(name: str) -> Response:
+        page = read_page(name)
+        if page is None:
+            abort(404)
+        return Response(page, content_type="text/markdown; charset=utf-8")
 
     @app.errorhandler(StoreUnavailable)
     async def unavailable(_: StoreUnavailable) -> Response:

@@ -5,6 +5,8 @@ change by change: they are many. Who changed them does not matter; the pulse of
 the store tells (``flow/heart.py``).
 """
 
+import trio
+
 from appliance.core.address import Address
 from appliance.core.ids import PoolId, SubAccountId
 from appliance.store.database import Store
@@ -19,6 +21,7 @@ class DirectoryKeeper:
     def __init__(self, store: Store, first: Directory) -> None:
         self._store = store
         self._suppressed: set[tuple[SubAccountId, str]] = set()
+        self._turn = trio.Lock()  # an older read must not be applied after a newer
         self._seen = 0  # number of the last change of a suppression taken in
         self.current = first
 
@@ -47,7 +50,8 @@ class DirectoryKeeper:
 
     async def refresh_suppressions(self) -> None:
         """Take in the suppressions that were added or lifted."""
-        changes = await self._store.read(load_suppression_changes, self._seen)
-        self._suppressed.update(changes.added)
-        self._suppressed.difference_update(changes.lifted)
-        self._seen = max(self._seen, changes.upto)
+        async with self._turn:
+            changes = await self._store.read(load_suppression_changes, self._seen)
+            self._suppressed.update(changes.added)
+            self._suppressed.difference_update(changes.lifted)
+            self._seen = changes.upto

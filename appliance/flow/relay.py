@@ -114,9 +114,7 @@ class Relay:
 
     async def run(self) -> None:
         """Works until drained."""
-        rescued = await self._store.write(deliveries.rescue, self._clock())
-        if rescued:
-            log.info("relay.rescued", deliveries=rescued)
+        await self._rescue()
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
             while not self._draining:
@@ -126,6 +124,19 @@ class Relay:
             )
             self._close_lanes()
         await self._release()
+
+    async def _rescue(self) -> None:
+        """Queue what was in flight when a process ended before."""
+        while not self._draining:
+            try:
+                rescued = await self._store.write(deliveries.rescue, self._clock())
+            except StoreUnavailable as error:
+                log.warning("relay.store_unavailable", error=error)
+                await self._bell.wait(IDLE_SECONDS)
+            else:
+                if rescued:
+                    log.info("relay.rescued", deliveries=rescued)
+                return
 
     async def _pass(self) -> float:
         try:
@@ -202,6 +213,8 @@ class Relay:
     def _pass_on(self, made: Made) -> None:
         now_ns = self._clock()
         match made:
+            case Job(copy) if self._draining:  # its lane is closed already
+                self._put_back(copy)
             case Job(copy):
                 self._lane(copy.provider).put(made)
             case Unmakeable(copy, reason):
@@ -280,6 +293,11 @@ class Relay:
     async def _release(self) -> None:
         """Give back what was claimed and not settled."""
         left = list(self._flying)
-        if left:
+        if not left:
+            return
+        try:
             await self._store.write(deliveries.release, left, self._clock())
+        except StoreUnavailable as error:  # the next start finds them
+            log.warning("relay.store_unavailable", error=error)
+        else:
             log.info("relay.released", deliveries=len(left))

@@ -4,12 +4,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+import trio
+
 from appliance.core.provider import Kind, Provider
 from appliance.flow.lane import CaptureLane, Job, Lane, Settled, SmtpLane
+from appliance.log import get
 from appliance.net.smtp_connect import connect
 from appliance.net.upstream import Timeouts, Upstream
 from appliance.store.captured import Captured, add_captured
 from appliance.store.database import Store
+from appliance.store.errors import StoreUnavailable
+
+log = get("postroom.upstreams")
+
+AGAIN_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +81,7 @@ class LaneMaker:
         )
 
     async def _keep(self, jobs: list[Job]) -> None:
+        """Keep the mails; while the disk takes none, they wait."""
         now_ns = self._clock()
         mails = [
             Captured(
@@ -80,4 +89,13 @@ class LaneMaker:
             )
             for job in jobs
         ]
-        await self._store.write(add_captured, mails, keep=self._manners.captured)
+        while True:
+            try:
+                await self._store.write(
+                    add_captured, mails, keep=self._manners.captured
+                )
+            except StoreUnavailable as error:
+                log.warning("capture.store_unavailable", error=error)
+                await trio.sleep(AGAIN_SECONDS)
+            else:
+                return

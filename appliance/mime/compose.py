@@ -12,43 +12,12 @@ from email.utils import format_datetime
 from hashlib import blake2b
 
 from appliance.core.address import Mailbox
+from appliance.core.fields import is_reserved_field
 from appliance.mime.entity import Entity, text_entity
 from appliance.mime.headers import address_field, field, text_field
 from appliance.mime.template import Rendered
 
 Headers = tuple[tuple[str, str], ...]
-
-# Ours to write, or written by those who carry the mail. Message-ID is the
-# thread from a relay's log back to the delivery.
-_FORBIDDEN = frozenset(
-    {
-        "apparently-to",
-        "authentication-results",
-        "bcc",
-        "bimi-indicator",
-        "bimi-location",
-        "cc",
-        "date",
-        "delivered-to",
-        "dkim-signature",
-        "domainkey-signature",
-        "envelope-to",
-        "errors-to",
-        "from",
-        "message-id",
-        "mime-version",
-        "original-recipient",
-        "received",
-        "received-spf",
-        "reply-to",
-        "return-path",
-        "sender",
-        "subject",
-        "to",
-        "x-original-to",
-    }
-)
-_FORBIDDEN_PREFIXES = ("content-", "resent-", "arc-")
 
 _UNSUBSCRIBE = "list-unsubscribe"
 _ONE_CLICK = "list-unsubscribe-post"
@@ -70,15 +39,6 @@ class Head:
     reply_to: Mailbox | None = None
     system: Headers = ()
     own: Headers = ()
-
-
-def is_forbidden_header(name: str) -> bool:
-    """True if a sender may not set this header; it is ours or the carriers'.
-
-    List-Unsubscribe may be set: the sender's replaces ours.
-    """
-    lowered = name.lower()
-    return lowered in _FORBIDDEN or lowered.startswith(_FORBIDDEN_PREFIXES)
 
 
 def compose(head: Head, rendered: Rendered, seed: bytes) -> bytes:
@@ -135,7 +95,7 @@ def _merged(head: Head) -> list[tuple[str, str]]:
         *(
             one
             for one in head.own
-            if one[0].lower() not in ours and not is_forbidden_header(one[0])
+            if one[0].lower() not in ours and not is_reserved_field(one[0])
         ),
     ]
 

@@ -2,7 +2,7 @@
 
 Every round measures each contender once, in turn, on the same mail and the same
 sink; a ratio is the median of the ratios of the rounds, so that a slow minute of
-the machine hits both. The bounds are those that the README promises.
+the machine hits both. The bounds are what it must keep.
 """
 
 import argparse

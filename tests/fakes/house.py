@@ -200,7 +200,7 @@ async def open_house(
 
 def settings_of(folder: DataFolder, *overrides: str) -> Settings:
     """The settings of a test's server: a free port, no one else's environment."""
-    ours = ("http.bind=127.0.0.1:0", "relay.drain_timeout=200ms")
+    ours = ("http.bind=127.0.0.1:0", "relay.drain_timeout=10s")
     return load_settings(folder.root, (*ours, *overrides), {})
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from appliance.core.address import Address, Mailbox
 from appliance.core.submission import Attachment, Content
-from appliance.mime.compose import Head, compose, is_forbidden_header
+from appliance.mime.compose import Head, compose
 from appliance.mime.headers import UnsafeHeader, split_message
 from appliance.mime.template import Rendered, Template
 
@@ -179,7 +179,6 @@ def test_a_senders_unsubscribe_link_replaces_ours() -> None:
 )  # fmt: skip
 def test_headers_of_ours_cannot_be_set(name: str) -> None:
     """ATTACKS 9: not by any spelling, and not even if intake let it pass."""
-    assert is_forbidden_header(name)
     assert own((name, "evil")) == own()
 
 
@@ -188,7 +187,7 @@ def test_headers_of_ours_cannot_be_set(name: str) -> None:
 )
 def test_other_headers_can_be_set(name: str) -> None:
     """The rest is the sender's business."""
-    assert not is_forbidden_header(name)
+    assert len(own((name, "<x>"))) > len(own()) or name == "List-Unsubscribe"
 
 
 def test_unsafe_headers_never_get_out() -> None:

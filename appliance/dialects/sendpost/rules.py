@@ -8,9 +8,10 @@ import re
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
+from appliance.core.fields import is_reserved_field
 from appliance.dialects.sendpost import wire
 from appliance.dialects.sendpost.errors import Fault, Problem, invalid
-from appliance.dialects.text import has_control, is_field_name, is_own_field
+from appliance.dialects.text import has_control, is_field_name
 
 MAX_HEADERS = 100
 MAX_HEADER_CHARS = 65_536
@@ -114,7 +115,7 @@ def _check_header(name: str, value: str) -> Problem | None:
     if not is_field_name(name):
         return invalid("headers", "A header has a name that no header can have")
     param = f"headers.{name}"
-    if is_own_field(name):
+    if is_reserved_field(name):
         # Dropping it would change the mail behind the sender's back.
         return invalid(param, f"The header {name} cannot be set through headers")
     if has_control(value):

@@ -5,6 +5,7 @@ order in which a request is judged is the specification's (5.6).
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 
 import trio
 
@@ -38,6 +39,7 @@ Headers = Sequence[tuple[bytes, bytes]]
 
 SMALL_BODY_BYTES = 256 * 1024  # parsed in under 10 ms
 LARGE_AT_A_TIME = 2
+LARGE_IN_MEMORY = 8
 STRANGER_BYTES = 64 * 1024  # read from who has no key: a kept connection is worth it
 BAD_KEY = Refusal(Reason.BAD_KEY, detail="The API key is missing or not valid")
 
@@ -53,6 +55,7 @@ class SendDoor:
         self._limits = limits
         self._default = default
         self._large = trio.CapacityLimiter(LARGE_AT_A_TIME)
+        self._room = trio.CapacityLimiter(LARGE_IN_MEMORY)
 
     def origin(self, headers: Headers) -> Origin | None:
         """On whose behalf these headers speak; None if on nobody's."""
@@ -66,6 +69,17 @@ class SendDoor:
         if self.origin(headers) is None:
             return STRANGER_BYTES
         return self._limits.body_bytes
+
+    def room_for(self, headers: Headers) -> AbstractAsyncContextManager[object]:
+        """To be held while a request is read and answered.
+
+        Few that are large, or do not say how large they are, have room at a
+        time: together they would fill the memory.
+        """
+        length = _header(headers, b"content-length")
+        if length is not None and int(length) <= SMALL_BODY_BYTES:
+            return nullcontext()
+        return self._room
 
     async def answer(self, headers: Headers, body: bytes | None) -> Answer:
         """The whole answer to one send request; a 200 means that it is on disk.

@@ -99,14 +99,14 @@ class _Door:
         """Accept until the server closes, then see the open ones to their end."""
         async with trio.open_nursery() as handlers:
             async with trio.open_nursery() as accepting:
-                await accepting.start(
-                    partial(
+                for listener in listeners:
+                    accept = partial(
                         trio.serve_listeners,
                         self.take,
-                        list(listeners),
+                        [listener],
                         handler_nursery=handlers,
                     )
-                )
+                    await accepting.start(accept)
                 task_status.started([bound_address(one) for one in listeners])
                 await self._closing.wait()
                 accepting.cancel_scope.cancel()

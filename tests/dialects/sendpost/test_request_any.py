@@ -5,10 +5,11 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from appliance.core.fields import is_reserved_field
 from appliance.core.submission import Content, Submission
 from appliance.dialects.sendpost.errors import Problem
 from appliance.dialects.sendpost.request import SendRequest, parse_send, submissions
-from appliance.dialects.text import has_control, is_own_field
+from appliance.dialects.text import has_control
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -80,7 +81,7 @@ def test_what_is_accepted_is_clean(value: Any) -> None:
     if isinstance(request, SendRequest):
         assert not any(map(has_control, header_texts(request)))
     if isinstance(request, SendRequest) and isinstance(request.content, Content):
-        assert not any(is_own_field(name) for name, _ in request.content.headers)
+        assert not any(is_reserved_field(name) for name, _ in request.content.headers)
 
 
 @given(REQUEST, st.data())
