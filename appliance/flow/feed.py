@@ -45,9 +45,11 @@ class Feed:
         if not events:
             return
         if events[0].number != self._last + 1:
-            self._recent.clear()  # another process wrote in between: read the log
-        self._recent.extend(events)
-        self._advance(events[-1].number)
+            # Another process wrote in between, or a look was faster: read the log.
+            self._recent.clear()
+        if events[-1].number > self._last:
+            self._recent.extend(events)
+            self._advance(events[-1].number)
 
     async def read(
         self, after: int, limit: int, wanted: EventFilter
@@ -61,6 +63,7 @@ class Feed:
             StoreUnavailable: the log could not be read.
         """
         recent = self._recent
+        await trio.lowlevel.checkpoint()  # a reader in a loop blocks nobody
         if after >= self._last:
             return (), after
         if recent and after >= recent[0].number - 1:
@@ -89,7 +92,7 @@ class Feed:
         last = await self._store.read(last_number)
         if last > self._last:
             self._recent.clear()
-            self._advance(last)
+            self._advance(last)  # memory begins anew behind this number
 
     def _advance(self, number: int) -> None:
         self._last = max(self._last, number)

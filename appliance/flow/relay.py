@@ -1,31 +1,32 @@
 """Takes due deliveries to their upstreams, and records how it went.
 
 One pass (``run_once``) claims only as many deliveries as there is room for, in
-number and in memory, has them prepared in worker threads, and puts them into the
-lane of their provider. A lane settles each exactly once; many settlements share
-a commit. A delivery that was in flight when the process died is claimed again
-after the start.
+number and in memory and for each provider, has them prepared in worker threads,
+and puts them into the lane of their provider. A lane settles each exactly once;
+many settlements share a commit (``flow/ledger.py``). A delivery that was in
+flight when the process died is claimed again after the start.
 
 Stopping: ``drain`` ends the claiming; what is on the wire may end within the
 drain time, the rest goes back to the queue untouched.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
 
 import trio
 
 from appliance.core.delivery import Copy, Settlement, State
 from appliance.core.domain import Purpose
 from appliance.core.event import About
-from appliance.core.ids import ContentId, DeliveryId, ProviderId
+from appliance.core.ids import ContentId, ProviderId
 from appliance.core.provider import Provider
 from appliance.core.retry import parse_retry_plan
 from appliance.core.submission import Content
 from appliance.flow.directory import DirectoryKeeper
 from appliance.flow.doorbell import Doorbell
 from appliance.flow.lane import Job, Lane, Settled
+from appliance.flow.ledger import Ledger
 from appliance.flow.settle import SECOND_NS, Policy, about, drop, settle, stumble
 from appliance.flow.workshop import (
     CHUNK,
@@ -86,9 +87,7 @@ class Relay:
         self._bounds = bounds
         self._clock = clock
         self._bell = Doorbell()
-        self._flying: dict[DeliveryId, Copy] = {}
-        self._flying_bytes = 0
-        self._unrecorded: list[Settlement] = []
+        self._ledger = Ledger(store, self._bell.ring)
         self._lanes: dict[ProviderId, tuple[Provider, Lane]] = {}
         self._draining = False
         self._nursery: trio.Nursery | None = None
@@ -96,7 +95,7 @@ class Relay:
     @property
     def in_flight(self) -> int:
         """How many deliveries are claimed and not yet settled."""
-        return len(self._flying)
+        return len(self._ledger)
 
     def ring(self) -> None:
         """Tell the relay that there may be something due."""
@@ -123,7 +122,7 @@ class Relay:
                 trio.current_time() + self._bounds.drain_seconds
             )
             self._close_lanes()
-        await self._release()
+        await self._ledger.close(self._clock(), self._bounds.drain_seconds)
 
     async def _rescue(self) -> None:
         """Queue what was in flight when a process ended before."""
@@ -151,12 +150,19 @@ class Relay:
         Raises:
             StoreUnavailable: nothing could be claimed.
         """
-        self._record_again()
-        room = self._bounds.deliveries - len(self._flying)
-        memory = self._bounds.size_bytes - self._flying_bytes
+        self._ledger.record_again()
+        room = self._bounds.deliveries - len(self._ledger)
+        memory = self._bounds.size_bytes - self._ledger.size_bytes
         if memory <= 0 or room < min(MIN_CLAIM, self._bounds.deliveries):
             return IDLE_SECONDS  # a settlement rings
-        copies = await self._store.write(claim, now_ns, room, memory)
+        copies = await self._store.write(
+            claim,
+            now_ns,
+            room,
+            memory,
+            most_each=self._most_each(),
+            in_flight=dict(self._ledger.of_provider),
+        )
         if copies:
             await self._send_off(copies, now_ns)
             return 0
@@ -165,14 +171,19 @@ class Relay:
             return IDLE_SECONDS
         return min(IDLE_SECONDS, max(0, due_ns - now_ns) / SECOND_NS)
 
+    def _most_each(self) -> int:
+        """What one provider may have in flight: a slow one must not take all."""
+        providers = len(self._directory.current.providers)
+        return max(1, self._bounds.deliveries // max(2, providers))
+
     # --- from claimed to its lane ----------------------------------------------
 
     async def _send_off(self, copies: Sequence[Copy], now_ns: int) -> None:
-        self._flying.update((copy.id, copy) for copy in copies)
-        self._flying_bytes += sum(copy.size_bytes for copy in copies)
+        self._ledger.open(copies)
         providers = self._directory.current.providers
         if any(copy.provider not in providers for copy in copies):
-            await self._directory.refresh()
+            with suppress(StoreUnavailable):  # then they wait for their provider
+                await self._directory.refresh()
         orders = [
             order for copy in copies if (order := self._order(copy, now_ns)) is not None
         ]
@@ -190,7 +201,7 @@ class Relay:
             self._drop(copy, NO_RETURN_PATH, now_ns)
         elif provider is None:
             due_ns = now_ns + NO_PROVIDER_PAUSE_NS
-            self._settle_as(
+            self._ledger.settle(
                 Settlement(
                     copy.id, State.QUEUED, copy.attempts, due_ns, text=NO_PROVIDER
                 )
@@ -221,7 +232,7 @@ class Relay:
                 self._drop(copy, reason, now_ns)
             case Stumbled(order):
                 policy = self._policy_of(order.copy.provider)
-                self._settle_as(stumble(order.copy, order.about, policy, now_ns))
+                self._ledger.settle(stumble(order.copy, order.about, policy, now_ns))
 
     def _about(self, copy: Copy, provider: str = "") -> About:
         return about(copy, self._directory.pool_name(copy.pool), provider)
@@ -251,7 +262,7 @@ class Relay:
     def _on_outcome(self, job: Job, outcome: Outcome) -> None:
         now_ns = self._clock()
         policy = self._policy_of(job.copy.provider)
-        self._settle_as(settle(job.copy, outcome, job.about, policy, now_ns))
+        self._ledger.settle(settle(job.copy, outcome, job.about, policy, now_ns))
 
     def _policy_of(self, provider_id: ProviderId) -> Policy:
         known = self._lanes.get(provider_id)
@@ -261,43 +272,8 @@ class Relay:
 
     def _put_back(self, copy: Copy) -> None:
         now_ns = self._clock()
-        self._settle_as(Settlement(copy.id, State.QUEUED, copy.attempts, now_ns))
+        self._ledger.settle(Settlement(copy.id, State.QUEUED, copy.attempts, now_ns))
 
     def _drop(self, copy: Copy, reason: str, now_ns: int) -> None:
         what = self._about(copy)
-        self._settle_as(drop(copy, reason, what, now_ns))
-
-    def _settle_as(self, settlement: Settlement) -> None:
-        done = partial(self._on_settled, settlement)
-        self._store.write_later(deliveries.settle, settlement, done)
-
-    def _on_settled(self, settlement: Settlement, result: object) -> None:
-        """A settlement is on disk, or could not be written: then it is kept.
-
-        What an upstream took must not be forgotten because the disk was full
-        for a while; the slot stays taken until it is recorded.
-        """
-        if isinstance(result, Exception):
-            log.error("delivery.unrecorded", delivery=settlement.delivery, error=result)
-            self._unrecorded.append(settlement)
-            return
-        copy = self._flying.pop(settlement.delivery)
-        self._flying_bytes -= copy.size_bytes
-        self._bell.ring()
-
-    def _record_again(self) -> None:
-        waiting, self._unrecorded = self._unrecorded, []
-        for settlement in waiting:
-            self._settle_as(settlement)
-
-    async def _release(self) -> None:
-        """Give back what was claimed and not settled."""
-        left = list(self._flying)
-        if not left:
-            return
-        try:
-            await self._store.write(deliveries.release, left, self._clock())
-        except StoreUnavailable as error:  # the next start finds them
-            log.warning("relay.store_unavailable", error=error)
-        else:
-            log.info("relay.released", deliveries=len(left))
+        self._ledger.settle(drop(copy, reason, what, now_ns))

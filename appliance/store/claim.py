@@ -1,7 +1,9 @@
 """Claiming due deliveries, and drawing the provider of those that have none yet."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Mapping
 from itertools import groupby
+from types import MappingProxyType
 from typing import NamedTuple
 
 from appliance.core.address import Address
@@ -18,19 +20,21 @@ from appliance.core.ids import (
 from appliance.core.pool import draw
 from appliance.store.detail_codec import decode_detail, decode_fields
 from appliance.store.pools import load_shares, save_credits
-from appliance.store.rows import update_rows
+from appliance.store.rows import Row, update_rows
 from appliance.store.transaction import Tx, to_uuid
 
 NO_PROVIDER_PAUSE_NS = 60_000_000_000
+NO_BOUND = 1_000_000
+NOTHING: Mapping[ProviderId, int] = MappingProxyType({})
 
-# CROSS JOIN keeps the order of the tables: first the index of what is due, read
-# from its front, then one message by its row id for each.
+# CROSS JOIN keeps the order of the tables: first the index of what is due for one
+# provider, read from its front, then one message by its row id for each.
 CLAIM = (
     "SELECT d.id, d.uuid, d.message, m.uuid, d.sub_account, d.domain, m.content,"
-    " d.pool, d.provider, m.sender, d.recipient, d.fields, m.detail, m.accepted_ns,"
-    " d.attempts, m.size_bytes"
+    " d.pool, m.sender, d.recipient, d.fields, m.detail, m.accepted_ns,"
+    " d.attempts, m.size_bytes, d.due_ns"
     " FROM delivery AS d CROSS JOIN message AS m ON m.id = d.message"
-    " WHERE d.due_ns <= ? ORDER BY d.due_ns LIMIT ?"
+    " WHERE d.provider IS ? AND d.due_ns <= ? ORDER BY d.due_ns LIMIT ?"
 )
 
 
@@ -43,7 +47,6 @@ class _Row(NamedTuple):
     domain: int
     content: int
     pool: int
-    provider: int | None
     sender: str
     recipient: str
     fields: bytes | None
@@ -51,64 +54,104 @@ class _Row(NamedTuple):
     accepted_ns: int
     attempts: int
     size_bytes: int
+    due_ns: int
 
 
-def claim(tx: Tx, now_ns: int, limit: int, byte_limit: int) -> list[Copy]:
+def claim(
+    tx: Tx,
+    now_ns: int,
+    limit: int,
+    byte_limit: int,
+    *,
+    most_each: int = NO_BOUND,
+    in_flight: Mapping[ProviderId, int] = NOTHING,
+) -> list[Copy]:
     """At most ``limit`` due deliveries, longest due first, now in flight.
 
     They hold at most ``byte_limit`` bytes of content together, but one is
-    always taken. A delivery is drawn a provider once and keeps it. One whose
-    pool has no provider stays queued and is due again in a minute; that is no
-    try, and it does not stand in the way of the others.
+    always taken. No provider gets more than ``most_each`` with those that it
+    has ``in_flight``, so a slow one holds up its own mail only. A delivery is
+    drawn a provider once and keeps it. One whose pool has no provider stays
+    queued and is due again in a minute; that is no try.
     """
-    rows = list(_due(tx, now_ns, limit, byte_limit))
-    drawn = _draw(tx, [row for row in rows if row.provider is None])
+    taking = _Taking(limit, byte_limit, most_each, in_flight)
+    for provider in _providers(tx):
+        for row in _due(tx, provider, now_ns, taking.room(provider)):
+            taking.take(row, provider)
+    undrawn = _due(tx, None, now_ns, taking.left)
+    waiting: list[Row] = []
+    for row, drawn in _draw(tx, undrawn):
+        if drawn is None:
+            waiting.append((row.id, None, now_ns + NO_PROVIDER_PAUSE_NS))
+        elif not taking.take(row, drawn):
+            waiting.append((row.id, drawn, row.due_ns))
     update_rows(
         tx.db,
-        "UPDATE delivery SET due_ns = new.column2 {} WHERE delivery.id = new.column1",
-        [
-            (id_, now_ns + NO_PROVIDER_PAUSE_NS)
-            for id_, provider in drawn.items()
-            if provider is None
-        ],
+        "UPDATE delivery SET provider = new.column2, due_ns = new.column3 {}"
+        " WHERE delivery.id = new.column1",
+        waiting,
     )
-    copies = [
-        _copy(row, provider)
-        for row in rows
-        if (provider := _pinned(row) or drawn[row.id]) is not None
-    ]
     update_rows(
         tx.db,
         "UPDATE delivery SET state = 1, due_ns = NULL, provider = new.column2 {}"
         " WHERE delivery.id = new.column1",
-        [(copy.id, copy.provider) for copy in copies],
+        [(copy.id, copy.provider) for copy in taking.copies],
     )
-    return copies
+    return taking.copies
 
 
-def _due(tx: Tx, now_ns: int, limit: int, byte_limit: int) -> Iterator[_Row]:
-    size = 0
-    for row in map(_Row._make, tx.db.execute(CLAIM, (now_ns, limit))):
-        if size and size + row.size_bytes > byte_limit:
-            return
-        size += row.size_bytes
-        yield row
+class _Taking:
+    """The copies that are taken, and the room that is left for more."""
+
+    def __init__(
+        self,
+        limit: int,
+        byte_limit: int,
+        most_each: int,
+        in_flight: Mapping[ProviderId, int],
+    ) -> None:
+        self.copies: list[Copy] = []
+        self.left = limit
+        self._bytes = byte_limit
+        self._most_each = most_each
+        self._in_flight = Counter(in_flight)
+
+    def room(self, provider: ProviderId) -> int:
+        """How many more this provider may get."""
+        return max(0, min(self.left, self._most_each - self._in_flight[provider]))
+
+    def take(self, row: _Row, provider: ProviderId) -> bool:
+        """True if there was room for this one."""
+        fits = not self.copies or row.size_bytes <= self._bytes
+        if not fits or not self.room(provider):
+            return False
+        self.copies.append(_copy(row, provider))
+        self.left -= 1
+        self._bytes -= row.size_bytes
+        self._in_flight[provider] += 1
+        return True
 
 
-def _draw(tx: Tx, rows: list[_Row]) -> dict[int, ProviderId | None]:
-    """The provider of each row, in the order in which they came."""
-    drawn: dict[int, ProviderId | None] = {}
+def _providers(tx: Tx) -> list[ProviderId]:
+    return [ProviderId(id_) for (id_,) in tx.db.execute("SELECT id FROM provider")]
+
+
+def _due(tx: Tx, provider: ProviderId | None, now_ns: int, limit: int) -> list[_Row]:
+    """The deliveries of one provider, or those without one, from the front."""
+    if not limit:
+        return []
+    return [_Row(*row) for row in tx.db.execute(CLAIM, (provider, now_ns, limit))]
+
+
+def _draw(tx: Tx, rows: list[_Row]) -> list[tuple[_Row, ProviderId | None]]:
+    """Each row with its provider, pool by pool in the order in which they came."""
+    drawn: list[tuple[_Row, ProviderId | None]] = []
     for number, group in groupby(sorted(rows, key=_pool_of), _pool_of):
         pool = PoolId(number)
         shares = load_shares(tx, pool)
-        for row in group:
-            drawn[row.id] = draw(shares) if shares else None
+        drawn += [(row, draw(shares) if shares else None) for row in group]
         save_credits(tx, pool, shares)
     return drawn
-
-
-def _pinned(row: _Row) -> ProviderId | None:
-    return None if row.provider is None else ProviderId(row.provider)
 
 
 def _pool_of(row: _Row) -> int:

@@ -70,10 +70,12 @@ def rescue(tx: Tx, now_ns: int) -> int:
 
 def next_due_ns(view: View) -> int | None:
     """When the next queued delivery is due, None if none is queued."""
-    row = view.db.execute(
-        "SELECT due_ns FROM delivery WHERE due_ns IS NOT NULL ORDER BY due_ns LIMIT 1"
+    (due_ns,) = view.db.execute(
+        "SELECT min(first) FROM (SELECT (SELECT due_ns FROM delivery"
+        " WHERE provider IS one.id AND due_ns IS NOT NULL ORDER BY due_ns LIMIT 1"
+        ") AS first FROM (SELECT id FROM provider UNION ALL SELECT NULL) AS one)"
     ).fetchone()
-    return int(row[0]) if row else None
+    return None if due_ns is None else int(due_ns)
 
 
 def counts_by_state(view: View) -> dict[State, int]:

@@ -146,3 +146,21 @@ async def test_a_filter_by_message_finds_its_deliveries(log: Log) -> None:
     delivery = EventFilter(message=second.about.delivery)
     assert await log.feed.read_all(delivery, 10) == [second]
     assert (await log.feed.read(0, 10, delivery))[0] == [second]
+
+
+async def test_a_look_between_a_commit_and_its_announcement_loses_nothing(
+    log: Log, tmp_path: Path
+) -> None:
+    """Ours, theirs, the look, our announcement, ours again: each number once."""
+    late = Feed(log.store, 0)
+    await log.add(3)
+    ours, _ = await log.feed.read(0, 10, ALL)
+    async with open_temp_store(tmp_path) as other:
+        await other.write_each(accept, (log.seeded.message(),))
+    await late.look()
+    late.publish(ours)
+    log.feed = late
+    assert [event.number for event in await log.drain()] == [1, 2, 3, 4]
+    log.store.on_commit(late.publish)
+    await log.add(1)
+    assert [event.number for event in await log.drain(after=3)] == [4, 5]

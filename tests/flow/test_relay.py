@@ -376,7 +376,7 @@ async def test_what_could_not_be_recorded_is_recorded_later(tmp_path: Path) -> N
 
         async def tried() -> bool:
             await trio.lowlevel.checkpoint()
-            return bool(made.relay._unrecorded)
+            return bool(made.relay._ledger.unrecorded)
 
         await made.until(tried)
         assert made.of(EventType.SENT) == []

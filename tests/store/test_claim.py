@@ -1,5 +1,6 @@
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ PLENTY = 1_000_000
 
 def plan(view: View) -> str:
     """How SQLite goes about a claim."""
-    rows = view.db.execute("EXPLAIN QUERY PLAN " + CLAIM, (NOW_NS, 50))
+    rows = view.db.execute("EXPLAIN QUERY PLAN " + CLAIM, (1, NOW_NS, 50))
     return "; ".join(row[3] for row in rows)
 
 
@@ -32,7 +33,7 @@ async def test_a_claim_reads_the_front_of_one_index(store: Store) -> None:
     """Its cost does not know how many wait: no scan, no sorting."""
     steps = await store.read(plan)
     assert steps == (
-        "SEARCH d USING INDEX delivery_due (due_ns<?); "
+        "SEARCH d USING INDEX delivery_due (provider=? AND due_ns<?); "
         "SEARCH m USING INTEGER PRIMARY KEY (rowid=?)"
     )
 
@@ -160,3 +161,42 @@ async def test_nothing_due_is_nothing_claimed(store: Store, limit: int) -> None:
     """An empty queue and a full house both answer with an empty list."""
     assert await store.write(claim, NOW_NS, limit, PLENTY) == []
     assert await store.read(next_due_ns) is None
+
+
+async def test_no_provider_gets_more_than_its_part(
+    store: Store, seeded: Seeded
+) -> None:
+    """One that hangs holds up its own mail only, however much of it waits."""
+    other = await store.write(add_provider, NewProvider("other", host="b.test"))
+    assert other is not None
+    pool = await store.write(add_pool, "other", [(other.id, 100)])
+    assert isinstance(pool, Pool)
+    many = tuple(seeded.message() for _ in range(20))
+    await store.write_each(accept, many)
+    one = replace(seeded, pool=pool).message(accepted_ns=NOW_NS + 1)
+    await store.write_each(accept, (one,))
+    first = await store.write(claim, NOW_NS, 9, PLENTY, most_each=5)
+    assert [copy.provider for copy in first] == [seeded.provider.id] * 5
+    for _ in range(3):
+        busy = {seeded.provider.id: 5}
+        again = await store.write(
+            claim, NOW_NS + 1, 9, PLENTY, most_each=5, in_flight=busy
+        )
+        if again:
+            break
+    assert [copy.provider for copy in again] == [other.id]
+    await store.write(release, [copy.id for copy in first], NOW_NS + 2)
+    rest = await store.write(claim, NOW_NS + 2, 99, PLENTY)
+    assert len(rest) == 20
+
+
+async def test_the_next_due_is_found_for_drawn_and_undrawn(
+    store: Store, seeded: Seeded
+) -> None:
+    """Whichever is first."""
+    assert await store.read(next_due_ns) is None
+    await store.write_each(accept, (seeded.message(accepted_ns=NOW_NS + 5),))
+    assert await store.read(next_due_ns) == NOW_NS + 5
+    (copy,) = await store.write(claim, NOW_NS + 5, 9, PLENTY)
+    await store.write(release, [copy.id], NOW_NS + 3)
+    assert await store.read(next_due_ns) == NOW_NS + 3

@@ -182,8 +182,9 @@ CREATE TABLE delivery (
     CHECK ((state IN (2, 3)) = (settled_ns IS NOT NULL))  -- SENT, DROPPED are the ends
 ) STRICT;
 CREATE INDEX delivery_message ON delivery (message);
--- The claim reads this one from its front; finished deliveries are not in it.
-CREATE INDEX delivery_due ON delivery (due_ns) WHERE due_ns IS NOT NULL;
+-- The claim reads this one from the front of each provider, and of those that
+-- are not drawn yet (NULL); finished deliveries are not in it.
+CREATE INDEX delivery_due ON delivery (provider, due_ns) WHERE due_ns IS NOT NULL;
 -- What is neither due nor finished: in flight (few) and held.
 CREATE INDEX delivery_taken ON delivery (state)
     WHERE due_ns IS NULL AND settled_ns IS NULL;

@@ -1,0 +1,96 @@
+"""What is in flight, and how it is recorded.
+
+A delivery is in flight from its claim until its settlement is on disk. What an
+upstream took must not be forgotten because the disk was full for a while: a
+settlement that could not be written is kept and written later, its slot stays
+taken, and it is never given back to the queue.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+import trio
+
+from appliance.core.delivery import Copy, Settlement
+from appliance.core.ids import DeliveryId, ProviderId
+from appliance.log import get
+from appliance.store import deliveries
+from appliance.store.database import Store
+from appliance.store.errors import StoreUnavailable
+
+log = get("postroom.relay")
+
+AGAIN_SECONDS = 1.0
+
+
+class Ledger:
+    """The deliveries that are the relay's at the moment."""
+
+    def __init__(self, store: Store, settled: Callable[[], None]) -> None:
+        self._store = store
+        self._settled = settled
+        self._flying: dict[DeliveryId, Copy] = {}
+        self._of_provider: Counter[ProviderId] = Counter()
+        self._on_the_way = 0  # settlements that the store has and not yet written
+        self._unrecorded: list[Settlement] = []
+        self.size_bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._flying)
+
+    @property
+    def unrecorded(self) -> int:
+        """How many outcomes are known and could not be written yet."""
+        return len(self._unrecorded)
+
+    @property
+    def of_provider(self) -> Mapping[ProviderId, int]:
+        """How many deliveries each provider has in flight."""
+        return self._of_provider
+
+    def open(self, copies: Sequence[Copy]) -> None:
+        """Take claimed deliveries in."""
+        for copy in copies:
+            self._flying[copy.id] = copy
+            self._of_provider[copy.provider] += 1
+            self.size_bytes += copy.size_bytes
+
+    def settle(self, settlement: Settlement) -> None:
+        """Have a settlement written with the next commit."""
+        self._on_the_way += 1
+        done = partial(self._on_written, settlement)
+        self._store.write_later(deliveries.settle, settlement, done)
+
+    def record_again(self) -> None:
+        """Have written what could not be written before."""
+        waiting, self._unrecorded = self._unrecorded, []
+        if waiting:
+            log.warning("relay.unrecorded", deliveries=len(waiting))
+        for settlement in waiting:
+            self.settle(settlement)
+
+    async def close(self, now_ns: int, at_most: float) -> None:
+        """Write what can be written in that time; release what was not tried."""
+        with trio.move_on_after(at_most):
+            while self._on_the_way or self._unrecorded:
+                self.record_again()
+                await trio.sleep(AGAIN_SECONDS if self._unrecorded else 0)
+        known = {settlement.delivery for settlement in self._unrecorded}
+        left = [delivery for delivery in self._flying if delivery not in known]
+        try:
+            if left:
+                await self._store.write(deliveries.release, left, now_ns)
+                log.info("relay.released", deliveries=len(left))
+        except StoreUnavailable as error:  # the next start finds them
+            log.warning("relay.store_unavailable", error=error)
+
+    def _on_written(self, settlement: Settlement, result: object) -> None:
+        self._on_the_way -= 1
+        if isinstance(result, Exception):
+            self._unrecorded.append(settlement)
+            return
+        copy = self._flying.pop(settlement.delivery)
+        self._of_provider[copy.provider] -= 1
+        self.size_bytes -= copy.size_bytes
+        self._settled()
