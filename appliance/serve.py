@@ -334,8 +334,14 @@ def _announced(
     folder: DataFolder, addresses: Addresses, operator_key: str
 ) -> Iterator[None]:
     """Let other programs know where we listen; gone when we end in order."""
-    _write_private(folder.control_key, operator_key + "\n")
-    _write_private(folder.addresses, json.dumps(addresses.facts(), indent=1) + "\n")
+    try:
+        _write_private(folder.control_key, operator_key + "\n")
+        _write_private(folder.addresses, json.dumps(addresses.facts(), indent=1) + "\n")
+    except OSError as error:
+        raise FolderError(
+            f"{folder.run} cannot be written: {error.strerror}",
+            "Look at the disk; then start again.",
+        ) from None
     log.info("serve.ready", http=", ".join(addresses.http))
     _tell_systemd("READY=1")
     try:

@@ -1,7 +1,7 @@
 """Tracking tokens: short, opaque, and worth nothing unless we made them.
 
-A token is base64url of kind, delivery, for a click its link's number and
-target, and an authenticator over all of it. It is bound to its kind, so an
+A token is base64url of kind, delivery, for some kinds a number and a target, and
+an authenticator over all of it. It is bound to its kind, so an
 open token unsubscribes nobody, and a click can only lead where the sender's
 own HTML led (ATTACKS 16).
 """
@@ -30,7 +30,11 @@ class TokenKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """What a genuine token says; ``link`` and ``target`` belong to clicks."""
+    """What a genuine token says.
+
+    ``link`` is the number of a click's link. ``target`` is what outlives the
+    delivery's row: where a click leads, or whom an unsubscribe is for.
+    """
 
     kind: TokenKind
     delivery: UUID
@@ -47,7 +51,7 @@ class TokenMaker:
     def seal(self, token: Token) -> str:
         """The text that stands for ``token`` in a URL."""
         payload = token.kind.value + token.delivery.bytes
-        if token.kind is TokenKind.CLICK:
+        if token.target:
             payload += token.link.to_bytes(_LINK_BYTES) + token.target.encode()
         return urlsafe_b64encode(self._mac(payload) + payload).rstrip(b"=").decode()
 
@@ -62,7 +66,7 @@ class TokenMaker:
         if payload[:1] != kind.value:
             return None
         delivery, rest = UUID(bytes=payload[1:_HEAD_BYTES]), payload[_HEAD_BYTES:]
-        if kind is not TokenKind.CLICK:
+        if not rest:
             return Token(kind, delivery)
         link = int.from_bytes(rest[:_LINK_BYTES])
         return Token(kind, delivery, link, rest[_LINK_BYTES:].decode())

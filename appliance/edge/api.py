@@ -46,6 +46,8 @@ def make_api(store: Store, feed: Feed, authorise: Authorise) -> Blueprint:
         wish, limit = _read_query()
         if isinstance(wish, Refused):
             return _problem(wish.status, wish.message)
+        if wish.after is not None and wish.after > feed.last_number:
+            return _problem(400, f"the last event is {feed.last_number}")
         wish = replace(wish, wanted=replace(wish.wanted, sub_account=who.sub_account))
         found, cursor = await _page(feed, wish, limit)
         body = {

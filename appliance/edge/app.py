@@ -19,7 +19,8 @@ from werkzeug.exceptions import HTTPException
 
 from appliance.core.token import TokenKind
 from appliance.dialects.sendpost import paths
-from appliance.dialects.sendpost.answer import JSON_TYPE
+from appliance.dialects.sendpost.answer import JSON_TYPE, Answer
+from appliance.dialects.sendpost.errors import Fault
 from appliance.docs import read_page
 from appliance.edge.api import make_api
 from appliance.edge.dashboard.doorman import Doorman
@@ -34,6 +35,7 @@ from appliance.flow.feed import Feed
 from appliance.store.database import Store
 from appliance.store.errors import StoreUnavailable
 
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 MAX_BODY_BYTES = 64 * 1024  # of requests to the Quart app; nothing larger is sent there
 
 
@@ -59,6 +61,7 @@ def _hot_routes(rooms: Rooms) -> Mapping[tuple[str, str], Hot]:
     routes: dict[tuple[str, str], Hot] = {
         ("POST", paths.SEND): _sending(rooms.send),
         ("POST", paths.SEND_TEMPLATE): _sending(rooms.send),
+        **_refusing(rooms.send),
         ("GET", "/healthz"): _alive,
         ("GET", "/readyz"): _ready(rooms.store),
     }
@@ -67,6 +70,25 @@ def _hot_routes(rooms: Rooms) -> Mapping[tuple[str, str], Hot]:
         if kind is TokenKind.UNSUBSCRIBE:
             routes["POST", f"{prefix}*"] = act
     return routes
+
+
+def _refusing(door: SendDoor) -> dict[tuple[str, str], Hot]:
+    """Other methods and paths of the vendor's API get the vendor's errors."""
+    missing = _refusal(door, Fault.NOT_FOUND)
+    wrong = _refusal(door, Fault.METHOD_NOT_ALLOWED)
+    routes = {(method, f"{paths.API}/*"): missing for method in METHODS}
+    for path in (paths.SEND, paths.SEND_TEMPLATE):
+        routes |= {(method, path): wrong for method in METHODS if method != "POST"}
+    return routes
+
+
+def _refusal(door: SendDoor, fault: Fault) -> Hot:
+    async def refuse(
+        scope: HTTPScope, _receive: ASGIReceiveCallable, send: ASGISendCallable
+    ) -> None:
+        await _say(send, door.refuse(list(scope["headers"]), fault))
+
+    return refuse
 
 
 def _sending(door: SendDoor) -> Hot:
@@ -80,14 +102,18 @@ def _sending(door: SendDoor) -> Hot:
                 return
             read = body if isinstance(body, bytes) else None
             answer = await door.answer(headers, read)
-        extra = [
-            (name.lower().encode(), value.encode())
-            for name, value in answer.headers
-            if name != JSON_TYPE[0]
-        ]
-        await send_json(send, answer.status, answer.body, extra)
+        await _say(send, answer)
 
     return send_mail
+
+
+async def _say(send: ASGISendCallable, answer: Answer) -> None:
+    extra = [
+        (name.lower().encode(), value.encode())
+        for name, value in answer.headers
+        if name != JSON_TYPE[0]
+    ]
+    await send_json(send, answer.status, answer.body, extra)
 
 
 async def _alive(
@@ -101,14 +127,21 @@ def _ready(store: Store) -> Hot:
     async def ready(
         _scope: HTTPScope, _receive: ASGIReceiveCallable, send: ASGISendCallable
     ) -> None:
-        try:
-            await store.pulse()
-        except StoreUnavailable:
-            await send_json(send, 503, b'{"status":"the database is not available"}')
-        else:
+        if await _answers(store):
             await send_json(send, 200, b'{"status":"ok"}')
+        else:
+            await send_json(send, 503, b'{"status":"the database is not available"}')
 
     return ready
+
+
+async def _answers(store: Store) -> bool:
+    """True if mail can be taken: the database is read, and was written last time."""
+    try:
+        await store.pulse()
+    except StoreUnavailable:
+        return False
+    return store.takes_writes
 
 
 def _quart_app(rooms: Rooms) -> QuartTrio:

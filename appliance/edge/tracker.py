@@ -1,9 +1,10 @@
 """The doors in the mail: pixel, links, and the way out.
 
-A token that is not ours, or whose delivery is not known, is 404. A hit is on
-disk before it is answered, except that a HEAD records nothing: link checkers
-send it. Looking at the unsubscribe page changes nothing; only POST does (RFC
-8058 3.2, ATTACKS 17). No answer depends on a cookie.
+A token that is not ours is 404. A hit is on disk before it is answered, except
+that a HEAD records nothing: link checkers send it. What was sent keeps working:
+a link leads on and a pixel shows also when the delivery has been forgotten or
+the disk takes nothing. Looking at the unsubscribe page changes nothing; only
+POST does (RFC 8058 3.2, ATTACKS 17). No answer depends on a cookie.
 """
 
 import string
@@ -16,6 +17,7 @@ from appliance.core.token import Token, TokenKind
 from appliance.edge.http.hot import Hot
 from appliance.edge.http.respond import Headers, NoBody, header, read_body, send_problem
 from appliance.flow.engagement import EngagementDesk, Visitor
+from appliance.log import get
 from appliance.store.errors import StoreUnavailable
 
 # One transparent pixel; the smallest GIF that every reader shows.
@@ -23,6 +25,8 @@ PIXEL = (
     b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff!\xf9\x04\x01\x00"
     b"\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;"
 )
+log = get("postroom.tracker")
+
 MAX_FORM_BYTES = 4_096
 # What a header cannot hold is encoded as every browser does; the rest stays as it
 # is, even what no URL should have: encoding the backslash of "https://a\\@b/" would
@@ -81,9 +85,11 @@ class Tracker:
     ) -> None:
         """A pixel, a redirect to the sender's own target, or the page that asks."""
         token = self._token(scope)
-        if token is None or not await self._count(token, scope):
+        if token is None:
             await send_problem(send, 404, "not found")
-        elif token.kind is TokenKind.OPEN:
+            return
+        await self._count(token, scope)
+        if token.kind is TokenKind.OPEN:
             await _send(send, 200, PIXEL, [(b"content-type", b"image/gif"), _NO_STORE])
         elif token.kind is TokenKind.CLICK:
             await _redirect(send, token.target)
@@ -112,11 +118,14 @@ class Tracker:
         read = self._read_path(scope["path"])
         return self._desk.read(*read) if read is not None else None
 
-    async def _count(self, token: Token, scope: HTTPScope) -> bool:
-        """Record a hit that counts; False if its delivery is not known."""
+    async def _count(self, token: Token, scope: HTTPScope) -> None:
+        """Record a hit that counts."""
         if token.kind is TokenKind.UNSUBSCRIBE or scope["method"] == "HEAD":
-            return await self._desk.knows(token)
-        return await self._desk.record(token, _visitor(scope))
+            return
+        try:
+            await self._desk.record(token, _visitor(scope))
+        except StoreUnavailable as error:
+            log.warning("tracker.unrecorded", error=error)
 
 
 def unavailable_as_503(hot: Hot) -> Hot:

@@ -1,19 +1,21 @@
 """What recipients do with a mail: its pixel, its links, its unsubscribe page.
 
-A token is believed only if its authenticator is ours and its delivery is known;
-then the fact is on disk before the answer. Texts from the visitor are hostile
-and cut.
+A token is believed if its authenticator is ours; the fact is on disk before the
+answer. What has been sent keeps working when its delivery has been forgotten.
+Texts from the visitor are hostile and cut.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from appliance.core.address import parse_address
 from appliance.core.event import EventType, Scalar
+from appliance.core.ids import SubAccountId
 from appliance.core.token import Token, TokenKind, TokenMaker
 from appliance.flow.directory import DirectoryKeeper
 from appliance.store.database import Store
 from appliance.store.engagement import Engagement, record_engagement
-from appliance.store.messages import get_message
+from appliance.store.suppressions import SuppressionReason, add_suppression
 
 MAX_AGENT = 300  # characters
 MAX_IP = 45
@@ -52,16 +54,10 @@ class EngagementDesk:
         """What a token says if it is one of ours; records nothing."""
         return self._tokens.read(text, kind)
 
-    async def knows(self, token: Token) -> bool:
-        """True if the token's delivery is known; records nothing.
-
-        Raises:
-            StoreUnavailable: the disk does not play along.
-        """
-        return bool(await self._store.read(get_message, token.delivery))
-
     async def record(self, token: Token, visitor: Visitor) -> bool:
-        """True if the token's delivery is known; then the hit is on disk.
+        """True if the hit is on disk: an event, or at least an unsubscribe.
+
+        A delivery that retention has removed gets no event any more.
 
         Raises:
             StoreUnavailable: it could not be recorded.
@@ -74,6 +70,24 @@ class EngagementDesk:
             data |= {"url": token.target, "link": token.link}
         hit = Engagement(_TYPES[token.kind], token.delivery, self._clock(), data)
         known = await self._store.write_each(record_engagement, hit)
-        if known is not None and token.kind is TokenKind.UNSUBSCRIBE:
-            await self._directory.refresh_suppressions()
-        return known is not None
+        if token.kind is not TokenKind.UNSUBSCRIBE:
+            return known is not None
+        if known is None and not await self._suppress(token):
+            return False
+        await self._directory.refresh_suppressions()
+        return True
+
+    async def _suppress(self, token: Token) -> bool:
+        """Heed the wish of someone whose mail we have forgotten."""
+        sub_account, _, text = token.target.partition(":")
+        address = parse_address(text)
+        if address is None:
+            return False
+        await self._store.write(
+            add_suppression,
+            SubAccountId(int(sub_account)),
+            address,
+            reason=SuppressionReason.UNSUBSCRIBE,
+            now_ns=self._clock(),
+        )
+        return True

@@ -90,21 +90,26 @@ class Intake:
         now_ns = self._clock()
         verdicts = [judge(self._directory, origin, one, now_ns) for one in submissions]
         fresh = [one for one in verdicts if isinstance(one, NewMessage)]
-        if fresh:
-            await self._keep(fresh)
+        if fresh and not await self._keep(fresh):
+            await self._directory.refresh()
+            return [_pool_is_gone(one) for one in submissions]
         return [
             _accepted(one) if isinstance(one, NewMessage) else one for one in verdicts
         ]
 
-    async def _keep(self, fresh: Sequence[NewMessage]) -> None:
+    async def _keep(self, fresh: Sequence[NewMessage]) -> bool:
+        """True once all are on disk; false if their pool is no longer there."""
         size_bytes = fresh[0].submission.content.size_bytes  # they share it
         ids = await self._store.write_each(messages.accept, fresh, size_bytes)
+        if ids is None:
+            return False
         contents = {
             content_id: message.submission.content
             for content_id, message in zip(ids, fresh, strict=True)
         }
         for listener in self._listeners:
             listener(contents)
+        return True
 
 
 def judge(
@@ -181,8 +186,7 @@ def check_pool(directory: Directory, question: Question) -> Refusal | None:
     """The pool is known and has somewhere to send."""
     pool = _pool(directory, question)
     if pool is None:
-        detail = f"There is no pool named {question.pool!r}"
-        return Refusal(Reason.UNKNOWN_POOL, "pool", detail)
+        return _unknown_pool(question.pool)
     if not pool.shares:
         detail = f"Pool {pool.name!r} has no provider"
         return Refusal(Reason.POOL_EMPTY, "pool", detail)
@@ -242,6 +246,14 @@ def _suppression(keeper: DirectoryKeeper, origin: Origin, one: Recipient) -> str
     if keeper.is_suppressed(origin.sub_account, address):
         return SUPPRESSED.format(address)
     return ""
+
+
+def _unknown_pool(name: str) -> Refusal:
+    return Refusal(Reason.UNKNOWN_POOL, "pool", f"There is no pool named {name!r}")
+
+
+def _pool_is_gone(submission: Submission) -> Refusal:
+    return _unknown_pool(submission.pool)
 
 
 def _accepted(message: NewMessage) -> Accepted:

@@ -82,7 +82,7 @@ def prepare(
         MergeTooLarge: the recipient's values make too much of it.
     """
     url = around.base_url
-    unsubscribe = links.url(url, Token(TokenKind.UNSUBSCRIBE, copy.uuid))
+    unsubscribe = links.url(url, unsubscribe_token(copy))
     rendered = source.template.render(copy.fields, unsubscribe)
     if rendered.html is not None:
         rendered = _tracked(copy, rendered, links, url)
@@ -91,6 +91,12 @@ def prepare(
     sender = return_path(copy.uuid, copy.sub_account, around.return_path_host)
     signatures = sign(mail, source.domain, source.signers, around.now_s)
     return str(sender), signatures + mail
+
+
+def unsubscribe_token(copy: Copy) -> Token:
+    """The token that names whom it is for: the link outlives the delivery's row."""
+    target = f"{copy.sub_account}:{copy.recipient}"
+    return Token(TokenKind.UNSUBSCRIBE, copy.uuid, target=target)
 
 
 def _tracked(copy: Copy, rendered: Rendered, links: Links, url: str) -> Rendered:

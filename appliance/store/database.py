@@ -118,6 +118,11 @@ class Store:
         """
         return await self._watcher.pulse()
 
+    @property
+    def takes_writes(self) -> bool:
+        """True unless the disk did not play along when last written to."""
+        return self._writer.healthy
+
     def on_commit(self, listener: Callable[[tuple[Event, ...]], None]) -> None:
         """Call ``listener`` with the events of each commit that this store makes.
 
@@ -197,4 +202,5 @@ async def _checkpoint(connection: Connection) -> None:
 
 
 def _fold(db: sqlite3.Connection) -> None:
+    db.execute("PRAGMA busy_timeout = 0")  # whoever is busy folds it later
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()

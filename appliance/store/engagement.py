@@ -26,7 +26,8 @@ def record_engagement(tx: Tx, items: Sequence[Engagement]) -> list[About | None]
 
     None, and nothing recorded, for a delivery that is not known. The first open
     and the first click of a delivery carry ``"first": true``. An unsubscribe
-    suppresses the recipient; a repeated one succeeds again and records nothing.
+    suppresses the recipient; a repeated one succeeds again, and is recorded only if
+    the suppression had been lifted in between.
     """
     if not items:
         return []
@@ -46,16 +47,16 @@ def record_engagement(tx: Tx, items: Sequence[Engagement]) -> list[About | None]
 def _record(tx: Tx, item: Engagement, about: About, *, first: bool) -> None:
     data = dict(item.data)
     if item.type is EventType.UNSUBSCRIBED:
-        if not first:
-            return
         local, _, domain = about.recipient.rpartition("@")
-        add_suppression(
+        is_new = add_suppression(
             tx,
             about.sub_account,
             Address(local, domain),
             reason=SuppressionReason.UNSUBSCRIBE,
             now_ns=item.at_ns,
         )
+        if not (is_new or first):  # the wish is known already
+            return
     elif first:
         data["first"] = True
     tx.emit(NewEvent(item.type, item.at_ns, about, data))

@@ -46,15 +46,23 @@ class DeliveryStatus:
 
 def accept(
     tx: Tx, requests: Sequence[Sequence[NewMessage]]
-) -> list[tuple[ContentId, ...]]:
+) -> list[tuple[ContentId, ...] | None]:
     """For each request the ids of its messages' contents; a batch function.
+
+    None, and nothing stored, for a request whose pool is no longer there.
 
     A request is what one door answers once: its messages are stored together
     or not at all. A content object that several messages of the batch hold is
     stored once. Each delivery is recorded as processed, and one that is dropped
     from the start as dropped right behind it, with its reason.
     """
-    messages = [message for request in requests for message in request]
+    pools = {id_ for (id_,) in tx.db.execute("SELECT id FROM pool")}
+    wanted = [
+        request
+        for request in requests
+        if all(message.pool in pools for message in request)
+    ]
+    messages = [message for request in wanted for message in request]
     contents = _insert_contents(tx, messages)
     first = next_id(tx.db, "message")
     insert_rows(
@@ -82,6 +90,8 @@ def accept(
             tx.emit(event)
     return [
         tuple(contents[id(message.submission.content)] for message in request)
+        if all(message.pool in pools for message in request)
+        else None
         for request in requests
     ]
 

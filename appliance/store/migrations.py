@@ -43,11 +43,13 @@ def check_sealing(db: sqlite3.Connection, sealer: Sealer) -> None:
     Raises:
         WrongSealingKeyError: it is another key.
     """
-    db.execute(
-        "UPDATE meta SET sealing_check = ? WHERE sealing_check IS NULL",
-        (sealer.make_check(),),
-    )
     (check,) = db.execute("SELECT sealing_check FROM meta").fetchone()
+    if check is None:  # a write only if need be: readers must not wait for writers
+        db.execute(
+            "UPDATE meta SET sealing_check = ? WHERE sealing_check IS NULL",
+            (sealer.make_check(),),
+        )
+        (check,) = db.execute("SELECT sealing_check FROM meta").fetchone()
     if not isinstance(check, bytes):
         raise WrongSealingKeyError("the database has lost its sealing check")
     sealer.verify(check)

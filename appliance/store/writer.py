@@ -40,6 +40,7 @@ class Writer:
 
     def __init__(self, connection: Connection, sealer: Sealer) -> None:
         self.listeners: list[Listener] = []
+        self.healthy = True  # how the last commit ended
         self._connection = connection
         self._sealer = sealer
         self._queue: deque[Call] = deque()
@@ -114,6 +115,7 @@ class Writer:
             self._handed = calls
             self._room.unpark_all()
             events = await self._connection.transact(commit, self._sealer, calls)
+            self.healthy = not any(map(_blames_the_disk, calls))
             try:
                 if events:
                     for listener in self.listeners:
@@ -179,6 +181,13 @@ class Writer:
         for call in calls:
             if not call.withdrawn:
                 call.deliver(outcome.Error(stopped()))
+
+
+def _blames_the_disk(call: Call) -> bool:
+    result = call.result
+    return isinstance(result, outcome.Error) and isinstance(
+        result.error, StoreUnavailable
+    )
 
 
 def _tell(done: Callable[[Any], None], result: Result) -> None:

@@ -10,7 +10,7 @@ DELIVERY = uuid7()
 KINDS = st.sampled_from(TokenKind)
 
 
-@given(st.integers(0, 65_535), st.text(st.characters(codec="utf-8")))
+@given(st.integers(0, 65_535), st.text(st.characters(codec="utf-8"), min_size=1))
 def test_a_click_token_gives_back_its_target(link: int, target: str) -> None:
     """The sender's own URL comes out, to the letter."""
     token = Token(TokenKind.CLICK, DELIVERY, link, target)

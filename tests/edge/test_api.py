@@ -92,7 +92,11 @@ async def test_pages_follow_one_another(house: House) -> None:
             cursor, last = told["next"], told["last"]
         assert seen == [1, 2, 3, 4, 5, 6]
     assert await numbers(house, "?after=6") == []
-    assert await numbers(house, "?after=9999999999") == []
+    answer = await ask(house, "?after=7")  # a log that was restored is shorter
+    assert (answer.status_code, answer.json()["message"]) == (
+        400,
+        "the last event is 6",
+    )
 
 
 async def test_only_what_is_wanted_is_told(house: House) -> None:
@@ -235,7 +239,6 @@ async def test_only_reading_is_offered(house: House) -> None:
         ("DELETE", f"{CAPTURED}/{UUID(int=7)}", 405),
         ("GET", "/postroom/v1/nosuch", 404),
         ("GET", f"{EVENTS}/", 404),
-        ("GET", "/api/v1/nosuch", 404),
     ):
         answer = await house.http.request(method, path)
         assert answer.status_code == status, path

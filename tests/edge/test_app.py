@@ -25,7 +25,7 @@ async def test_it_lives_and_is_ready(house: House) -> None:
 
 async def test_a_path_that_nothing_has_is_404(house: House) -> None:
     """In JSON, without a redirect, whoever asks."""
-    for path in ("/nosuch", "/api/v1", "/api/v1/subaccount/email/x", "//evil.example/"):
+    for path in ("/nosuch", "/api/v1", "/postroom/v1/x", "//evil.example/"):
         answer = await house.http.get(f"{house.addresses.http_url}{path}")
         assert answer.status_code == 404
         assert answer.json() == {"message": "not found"}

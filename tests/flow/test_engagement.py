@@ -5,6 +5,7 @@ from uuid import UUID
 
 import pytest
 
+from appliance.core.address import Address
 from appliance.core.event import EventFilter, EventType
 from appliance.core.ids import uuid7
 from appliance.core.token import Token, TokenKind, TokenMaker
@@ -79,17 +80,19 @@ async def test_an_unsubscribe_works_at_once_and_is_recorded_once(desk: Desk) -> 
 async def test_a_genuine_token_for_an_unknown_delivery_records_nothing(
     desk: Desk,
 ) -> None:
-    """Deliveries are pruned; their links then lead nowhere."""
-    token = Token(TokenKind.OPEN, uuid7())
-    assert not await desk.desk.record(token, BROWSER)
-    assert not await desk.desk.knows(token)
+    """Deliveries are pruned; there is nothing left to record an open for."""
+    assert not await desk.desk.record(Token(TokenKind.OPEN, uuid7()), BROWSER)
     assert await desk.facts() == []
 
 
-async def test_asking_records_nothing(desk: Desk) -> None:
-    """Looking at the unsubscribe page is no unsubscribe (ATTACKS 17)."""
-    assert await desk.desk.knows(Token(TokenKind.UNSUBSCRIBE, desk.delivery))
-    assert await desk.facts() == []
+async def test_an_unsubscribe_outlives_its_delivery(desk: Desk) -> None:
+    """The token says whom it is for; without that it is good for nothing."""
+    bare = Token(TokenKind.UNSUBSCRIBE, uuid7())
+    assert not await desk.desk.record(bare, BROWSER)
+    token = Token(TokenKind.UNSUBSCRIBE, uuid7(), target="1:ann@rcpt.test")
+    assert await desk.desk.record(token, BROWSER)
+    sub_account = desk.seeded.sub_account.id
+    assert desk.directory.is_suppressed(sub_account, Address("ann", "rcpt.test"))
 
 
 async def test_what_a_visitor_says_is_cut(desk: Desk) -> None:

@@ -7,13 +7,14 @@ import pytest
 from appliance.core.address import Address, Mailbox
 from appliance.core.credential import Credential
 from appliance.core.event import EventFilter, EventType
+from appliance.core.pool import Pool
 from appliance.core.refusal import Reason, Refusal
 from appliance.core.submission import Content, Recipient, Submission
 from appliance.flow.directory import DirectoryKeeper
 from appliance.flow.intake import Accepted, Intake, Origin, Question
 from appliance.store.database import Store
 from appliance.store.events import list_events
-from appliance.store.pools import add_pool
+from appliance.store.pools import add_pool, remove_pool
 from appliance.store.suppressions import SuppressionReason, add_suppression
 from tests.fakes.store import CONTENT, NOW_NS, Seeded, open_temp_store, seed
 
@@ -210,3 +211,13 @@ async def test_the_checks_are_asked_in_the_documented_order(desk: Desk) -> None:
     assert ask(desk.origin, wrong, "typo") is Reason.SENDER_NOT_VERIFIED
     assert ask(desk.origin, right, "typo") is Reason.UNKNOWN_POOL
     assert ask(desk.origin, right, "") is None
+
+
+async def test_a_pool_that_was_just_removed_takes_nothing(desk: Desk) -> None:
+    """Memory may lag behind; the transaction does not."""
+    pool = await desk.store.write(add_pool, "brief", [(desk.seeded.provider.id, 100)])
+    assert isinstance(pool, Pool)
+    await desk.directory.refresh()
+    await desk.store.write(remove_pool, pool.id)
+    assert await refused(desk, to(pool="brief"), desk.origin) is Reason.UNKNOWN_POOL
+    assert "brief" not in desk.directory.current.pools

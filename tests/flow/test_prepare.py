@@ -118,7 +118,8 @@ def test_unsubscribing_by_one_click_is_offered() -> None:
     url = mail["List-Unsubscribe"].strip("<>")
     assert url.startswith(f"{BASE}/u/")
     token = TOKENS.read(url.rpartition("/")[2], TokenKind.UNSUBSCRIBE)
-    assert token == Token(TokenKind.UNSUBSCRIBE, COPY.uuid)
+    target = "1:bob@rcpt.test"
+    assert token == Token(TokenKind.UNSUBSCRIBE, COPY.uuid, target=target)
     assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from appliance.core.credential import Credential, Scope, hash_key
 from appliance.core.ids import SubAccountId
+from appliance.dialects.names import Dialect
 from appliance.dialects.sendpost.login import KeyKind, read_key
 from appliance.flow.directory import DirectoryKeeper
 
@@ -40,6 +41,8 @@ class KeyRing:
         credential = self._directory.current.credentials.get(hashed)
         if credential is None or credential.scope is Scope.SEND_ONLY:
             return None
+        if credential.dialect == Dialect.SMTP.value:
+            return None  # a mail program's password lies about in its settings
         return Viewer(credential.sub_account)
 
     def authorise(self, headers: Sequence[tuple[bytes, bytes]]) -> Viewer | None:

@@ -28,7 +28,7 @@ from appliance.dialects.sendpost.contract import (
     choose_contract,
     contract_headers,
 )
-from appliance.dialects.sendpost.errors import Problem, invalid
+from appliance.dialects.sendpost.errors import Fault, Problem, invalid
 from appliance.dialects.sendpost.login import KeyKind, read_key, speaks_for
 from appliance.dialects.sendpost.request import SendRequest, parse_send, submissions
 from appliance.edge.http.keys import KeyRing
@@ -41,6 +41,10 @@ SMALL_BODY_BYTES = 256 * 1024  # parsed in under 10 ms
 LARGE_AT_A_TIME = 2
 LARGE_IN_MEMORY = 8
 STRANGER_BYTES = 64 * 1024  # read from who has no key: a kept connection is worth it
+_WORDS = {
+    Fault.NOT_FOUND: "There is nothing at this path",
+    Fault.METHOD_NOT_ALLOWED: "This method is not for this path",
+}
 BAD_KEY = Refusal(Reason.BAD_KEY, detail="The API key is missing or not valid")
 
 
@@ -88,9 +92,20 @@ class SendDoor:
         """
         contract = self._contract(headers)
         if isinstance(contract, Problem):
-            return render_problem(contract)
-        answer = await self._judge(headers, body)
-        extra = contract_headers(contract)
+            answer, applied = render_problem(contract), self._default
+        else:
+            answer, applied = await self._judge(headers, body), contract
+        extra = contract_headers(applied)
+        return Answer(answer.status, (*answer.headers, *extra), answer.body)
+
+    def refuse(self, headers: Headers, fault: Fault) -> Answer:
+        """What is said to a path or a method that is not there."""
+        contract = self._contract(headers)
+        applied = self._default if isinstance(contract, Problem) else contract
+        answer = render_problem(Problem(fault, _WORDS[fault]))
+        extra = contract_headers(applied)
+        if fault is Fault.METHOD_NOT_ALLOWED:
+            extra = (*extra, ("Allow", "POST"))
         return Answer(answer.status, (*answer.headers, *extra), answer.body)
 
     async def _judge(self, headers: Headers, body: bytes | None) -> Answer:
@@ -124,7 +139,11 @@ class SendDoor:
         """Hand in what can be; each entry gets its own result, in order."""
         wanted = [refusal or one for one in submissions(request)]
         fresh = [one for one in wanted if isinstance(one, Submission)]
-        verdicts = iter(await self._intake.take(origin, fresh))
+        taken = await self._intake.take(origin, fresh)
+        for verdict in taken:
+            if isinstance(verdict, Refusal) and not concerns_one_entry(verdict):
+                return render_refusal(verdict)
+        verdicts = iter(taken)
         now_ns = self._intake.now_ns()
         results = [
             _result(

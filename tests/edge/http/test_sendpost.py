@@ -347,6 +347,20 @@ async def test_only_post_sends(house: House) -> None:
         for path in (SEND, SEND.rstrip("/")):
             answer = await house.http.request(method, path)
             assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
+            assert answer.headers["X-SendPost-Public-Contract"] == "v1"
+
+
+async def test_a_path_that_is_not_served_has_the_vendor_s_error(house: House) -> None:
+    """Spec 1.4, and the contract in which it is said (2.1)."""
+    for method in ("GET", "POST", "PUT", "DELETE"):
+        answer = await house.http.request(method, "/api/v1/account/nosuch")
+        assert answer.status_code == 404
+        error = answer.json()["error"]
+        assert (error["code"], error["type"]) == (
+            "resource_not_found",
+            "not_found_error",
+        )
+        assert answer.headers["X-SendPost-Public-Contract"] == "v1"
 
 
 # --- what is refused ------------------------------------------------------------
