@@ -12,7 +12,7 @@ import msgspec
 
 from appliance.core.delivery import Settlement, State
 from appliance.core.ids import DeliveryId
-from appliance.store.rows import Row, update_rows
+from appliance.store.rows import Row, ids_where, update_rows
 from appliance.store.transaction import Tx, View
 
 _FINISHED = (State.SENT, State.DROPPED)
@@ -95,12 +95,13 @@ def counts_by_state(view: View) -> dict[State, int]:
 
 
 def _in_flight(tx: Tx, deliveries: Sequence[DeliveryId]) -> set[DeliveryId]:
-    rows = tx.db.execute(
+    found = ids_where(
+        tx.db,
         "SELECT id FROM delivery"
         " WHERE id IN (SELECT value FROM json_each(?)) AND state = 1",
-        (msgspec.json.encode(deliveries).decode(),),
+        msgspec.json.encode(deliveries).decode(),
     )
-    return {DeliveryId(id_) for (id_,) in rows}
+    return set(map(DeliveryId, found))
 
 
 def _settled_columns(item: Settlement) -> Row:

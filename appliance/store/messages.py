@@ -17,8 +17,8 @@ from appliance.core.message import NewMessage
 from appliance.core.submission import Content
 from appliance.store.content_codec import encode_content
 from appliance.store.detail_codec import encode_detail, encode_fields
-from appliance.store.rows import Row, insert_rows
-from appliance.store.transaction import Tx, View, next_id, to_uuid
+from appliance.store.rows import Row, all_ids, insert_rows
+from appliance.store.transaction import Tx, View, to_uuid
 
 MAX_SUBJECT = 998  # RFC 5322 2.1.1; the whole one is in the content
 
@@ -56,7 +56,7 @@ def accept(
     stored once. Each delivery is recorded as processed, and one that is dropped
     from the start as dropped right behind it, with its reason.
     """
-    pools = {id_ for (id_,) in tx.db.execute("SELECT id FROM pool")}
+    pools = frozenset(all_ids(tx.db, "pool"))
     wanted = [
         request
         for request in requests
@@ -64,7 +64,7 @@ def accept(
     ]
     messages = [message for request in wanted for message in request]
     contents = _insert_contents(tx, messages)
-    first = next_id(tx.db, "message")
+    first = tx.next_id("message")
     insert_rows(
         tx.db,
         "INSERT INTO message",
@@ -73,7 +73,7 @@ def accept(
             for number, message in enumerate(messages, first)
         ],
     )
-    delivery_ids = count(next_id(tx.db, "delivery"))
+    delivery_ids = count(tx.next_id("delivery"))
     insert_rows(
         tx.db,
         "INSERT INTO delivery (id, uuid, message, sub_account, domain, pool, role,"
@@ -118,7 +118,7 @@ def _insert_contents(tx: Tx, messages: Sequence[NewMessage]) -> dict[int, Conten
     distinct: dict[int, Content] = {
         id(one.submission.content): one.submission.content for one in messages
     }
-    first = next_id(tx.db, "content")
+    first = tx.next_id("content")
     insert_rows(
         tx.db,
         "INSERT INTO content",

@@ -12,6 +12,7 @@ from appliance.store.rows import Row, insert_rows
 from appliance.store.sealed import Sealer
 
 _encode = msgspec.json.Encoder().encode
+_sequences = msgspec.json.Decoder(dict[str, int]).decode
 
 
 @dataclass(slots=True)
@@ -32,6 +33,8 @@ class Tx(View):
 
     _events: list[NewEvent] = field(default_factory=list)
     _configuration_changed: bool = False
+    _sequences: dict[str, int] | None = None
+    _asked: set[str] = field(default_factory=set)
 
     def emit(self, event: NewEvent) -> None:
         """Record ``event`` with this transaction; it gets its number at the end."""
@@ -41,31 +44,35 @@ class Tx(View):
         """Say that rows which memory elsewhere holds copies of are changing."""
         self._configuration_changed = True
 
+    def next_id(self, table: str) -> int:
+        """The lowest id of an AUTOINCREMENT table that was never used.
+
+        As the transaction began: it is this transaction's to use, and so are
+        those above it, for only one process at a time is behind BEGIN
+        IMMEDIATE. A function that inserts asks once, before it does.
+        """
+        if self._sequences is None or table in self._asked:
+            (found,) = self.db.execute(
+                "SELECT json_group_object(name, seq) FROM sqlite_sequence"
+            ).fetchone()
+            self._sequences = _sequences(found)
+            self._asked.clear()
+        self._asked.add(table)
+        return self._sequences.get(table, 0) + 1
+
     def finish(self) -> tuple[Event, ...]:
         """Write what was collected. The caller commits next."""
         if self._configuration_changed:
             self.db.execute("UPDATE meta SET configuration = configuration + 1")
         if not self._events:
             return ()
-        first = next_id(self.db, "event")
+        first = self.next_id("event")
         events = tuple(
             Event(EventNumber(number), new.type, new.at_ns, new.about, new.data)
             for number, new in enumerate(self._events, first)
         )
         insert_rows(self.db, "INSERT INTO event", list(map(_event_row, events)))
         return events
-
-
-def next_id(db: sqlite3.Connection, table: str) -> int:
-    """The lowest id of an AUTOINCREMENT table that was never used.
-
-    It is this transaction's to use, and so are those above it: only one
-    process at a time is behind BEGIN IMMEDIATE.
-    """
-    row = db.execute(
-        "SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)
-    ).fetchone()
-    return int(row[0]) + 1 if row else 1
 
 
 def in_list(sql: str, values: list[bytes]) -> tuple[str, list[bytes]]:

@@ -33,8 +33,10 @@ async def test_a_claim_reads_the_front_of_one_index(store: Store) -> None:
     """Its cost does not know how many wait: no scan, no sorting."""
     steps = await store.read(plan)
     assert steps == (
+        "CO-ROUTINE (subquery-1); "
         "SEARCH d USING INDEX delivery_due (provider=? AND due_ns<?); "
-        "SEARCH m USING INTEGER PRIMARY KEY (rowid=?)"
+        "SEARCH m USING INTEGER PRIMARY KEY (rowid=?); "
+        "SCAN (subquery-1)"
     )
 
 
