@@ -21,13 +21,14 @@ from appliance.settings.template import template
 from appliance.store.accounts import create_account, has_account
 from appliance.store.credentials import NewCredential, add_credential
 from appliance.store.database import Store, open_store
-from appliance.store.errors import StoreError
+from appliance.store.errors import StoreError, WrongSealingKeyError
 from appliance.store.pools import ensure_sandbox
 from appliance.store.sealed import KEY_BYTES
 from appliance.store.transaction import Tx
 
 FIRST_ACCOUNT = "default"
 FIRST_USER = "admin"
+AS_ITS_USER = "Run the command as the user that Postroom runs as."
 _PASSWORD_BYTES = 18  # 24 characters
 # With --system other machines reach the door; a proxy adds TLS in front of it.
 _SYSTEM_SETTINGS = {"http.bind": "0.0.0.0:8025"}
@@ -96,7 +97,7 @@ class DataFolder:
         except OSError as error:
             raise FolderError(
                 f"{self.secret} cannot be read: {error.strerror}",
-                "Run the command as the user that Postroom runs as.",
+                AS_ITS_USER,
             ) from None
         if len(secret) != KEY_BYTES:
             raise FolderError(
@@ -261,7 +262,9 @@ def _write_account(
 
 
 def _store_trouble(folder: DataFolder, error: StoreError) -> FolderError:
-    return FolderError(
-        f"{folder.database} cannot be used: {error}",
-        "Look at the disk, the file's owner, and the version of Postroom.",
-    )
+    hint = "Look at the disk, the file's owner, and the version of Postroom."
+    if isinstance(error, WrongSealingKeyError):
+        hint = f"Put {folder.secret.name} back from a backup."
+    elif folder.database.exists() and not os.access(folder.database, os.R_OK | os.W_OK):
+        hint = AS_ITS_USER
+    return FolderError(f"{folder.database} cannot be used: {error}", hint)

@@ -1,5 +1,6 @@
 """The data folder: finished after a crash, refused when it cannot be right."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -74,8 +75,23 @@ async def test_another_secret_is_named(tmp_path: Path) -> None:
     folder = DataFolder(tmp_path)
     await initialise(folder, NOW)
     folder.secret.write_bytes(b"x" * 32)
-    with pytest.raises(FolderError, match="sealing key"):
+    with pytest.raises(FolderError, match="sealing key") as caught:
         await initialise(folder, NOW)
+    assert caught.value.hint == "Put secret.key back from a backup."
+
+
+async def test_a_database_of_another_user_is_named_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not the disk is to be looked at."""
+    folder = DataFolder(tmp_path)
+    await initialise(folder, NOW)
+    folder.database.unlink()
+    folder.database.mkdir()  # root may open every file
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(FolderError, match="cannot be used") as caught:
+        await initialise(folder, NOW)
+    assert "as the user" in caught.value.hint
 
 
 async def test_a_file_in_the_place_of_the_database_is_named(tmp_path: Path) -> None:

@@ -1,17 +1,22 @@
 """What every command has: the data folder, --json, and one way to fail."""
 
 import contextlib
+import errno
 import functools
 import json
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
 import click
+from click.core import ParameterSource
+
+from appliance.cli.show import give_up_stdout, plain_lines
 
 SYSTEM_DATA = Path("/var/lib/postroom")
 LOCAL_DATA = Path("postroom-data")
+MAX_NAME_CHARS = 64
 
 Params = ParamSpec("Params")
 Result = TypeVar("Result")
@@ -21,7 +26,7 @@ Result = TypeVar("Result")
 class Call:
     """How a command was called, apart from its own options.
 
-    ``named`` is true if somebody named the data folder.
+    ``named`` is true if ``--data`` was typed, not only in the environment.
     """
 
     data: Path
@@ -37,8 +42,9 @@ class Failure(click.ClickException):
         self.hint = hint
 
     def format_message(self) -> str:
-        """The sentence, and below it the cure."""
-        return f"{self.message}\n{self.hint}" if self.hint else self.message
+        """The sentence, and below it the cure; a terminal shows and obeys neither."""
+        text = f"{self.message}\n{self.hint}" if self.hint else self.message
+        return plain_lines(text)
 
 
 def example(*lines: str) -> str:
@@ -59,7 +65,7 @@ def common(
 
     @click.option(
         "--data",
-        type=click.Path(path_type=Path),
+        type=click.Path(path_type=Path, readable=False),  # unreadable is worded later
         envvar="POSTROOM_DATA",
         metavar="DIR",
         expose_value=False,
@@ -77,12 +83,50 @@ def common(
     )
     @functools.wraps(function)
     def command(*args: Params.args, **kwargs: Params.kwargs) -> None:
-        kept = click.get_current_context().meta
-        data: Path | None = kept["data"]
-        call = Call(data or default_data(), kept["as_json"], named=data is not None)
+        ctx = click.get_current_context()
+        data: Path | None = ctx.meta["data"]
+        named = ctx.get_parameter_source("data") is ParameterSource.COMMANDLINE
+        call = Call(data or default_data(), ctx.meta["as_json"], named=named)
         function(call, *args, **kwargs)
 
     return command
+
+
+def read_name(ctx: click.Context, param: click.Parameter, value: str | None) -> str:
+    """A name that every other command can be told, "" if none was given.
+
+    ``NAME=70``, lists with commas, options and tables are made of names.
+
+    Raises:
+        click.BadParameter: it is no such name.
+    """
+    if value is None:
+        return ""
+    fits = 0 < len(value) <= MAX_NAME_CHARS and value.isprintable()
+    if not fits or value != value.strip() or value[0] == "-" or {"=", ","} & {*value}:
+        wrong = (
+            f"{value[:MAX_NAME_CHARS]!r} is no name; that is 1 to {MAX_NAME_CHARS}"
+            ' printable characters without "=" and ",", no blank at either end and'
+            ' no "-" in front'
+        )
+        raise click.BadParameter(wrong, ctx, param)
+    return value
+
+
+def read_overrides(
+    ctx: click.Context, param: click.Parameter, value: Sequence[str]
+) -> Sequence[str]:
+    """What ``--set`` was given; which settings there are is not decided here.
+
+    Raises:
+        click.BadParameter: one of them has no name or no value.
+    """
+    for text in value:
+        name, equals, _ = text.partition("=")
+        if not (name.strip() and equals):
+            wrong = f"{text!r} is not written as in: http.bind=127.0.0.1:0"
+            raise click.BadParameter(wrong, ctx, param)
+    return value
 
 
 def _keep(ctx: click.Context, param: click.Parameter, value: object) -> None:
@@ -114,10 +158,12 @@ def report(*, as_json: bool) -> Iterator[None]:
     """Print an error as JSON if that is wanted; else leave it to click.
 
     Raises:
+        click.ClickException: an error that click will print.
         click.exceptions.Exit: an error was printed.
     """
     try:
-        yield
+        with _output_watched():
+            yield
     except click.ClickException as error:
         if not as_json:
             raise
@@ -129,6 +175,22 @@ def report(*, as_json: bool) -> Iterator[None]:
         facts = {"error": {"message": message, "hint": hint}}
         click.echo(json.dumps(facts), err=True)
         raise click.exceptions.Exit(error.exit_code) from None
+
+
+@contextlib.contextmanager
+def _output_watched() -> Iterator[None]:
+    """What commands read, and the network, is worded where it fails; this is left.
+
+    A closed pipe is left to click, which ends quietly.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno == errno.EPIPE:
+            raise
+        give_up_stdout()
+        what = error.filename or "the output cannot be written"
+        raise Failure(f"{what}: {error.strerror or error}") from error
 
 
 def _lone(group: BaseExceptionGroup[BaseException]) -> BaseException | None:

@@ -2,7 +2,7 @@
 
 import click
 
-from appliance.cli.common import Call, common, example
+from appliance.cli.common import Call, common, example, read_overrides
 from appliance.cli.data import settings_with_places
 from appliance.cli.show import line, say, table
 from appliance.settings import Settings
@@ -26,7 +26,12 @@ def config() -> None:
     "--template", "as_file", is_flag=True, help="Print a settings file to start from."
 )
 @click.option(
-    "--set", "overrides", multiple=True, metavar="A.B=VALUE", help="Change one."
+    "--set",
+    "overrides",
+    multiple=True,
+    callback=read_overrides,
+    metavar="A.B=VALUE",
+    help="Change one.",
 )
 @common
 def print_settings(
@@ -34,6 +39,8 @@ def print_settings(
 ) -> None:
     """Print every setting with its value and where that comes from."""
     if as_file:
+        if call.as_json:
+            raise click.UsageError("--template is no JSON")
         say(template().rstrip("\n"))
         return
     loaded = Loaded(Settings()) if defaults else settings_with_places(call, overrides)

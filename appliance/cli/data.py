@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from appliance.cli.common import Call, Failure
 from appliance.settings import Settings, SettingsError
-from appliance.settings.load import Loaded, load_with_places
+from appliance.settings.load import FILE_NAME, Loaded, load_with_places
 
 if TYPE_CHECKING:  # the store takes 0.2 s to import; `config print` needs none
     from appliance.core.credential import SubAccount
@@ -17,6 +17,8 @@ if TYPE_CHECKING:  # the store takes 0.2 s to import; `config print` needs none
     from appliance.store.database import Store
 
 MAX_NAME_CHARS = 253
+# Without --defaults it would stumble over the same mistake.
+_ALL_SETTINGS = "All settings: postroom config print --defaults"
 
 
 def settings_with_places(call: Call, overrides: Sequence[str] = ()) -> Loaded:
@@ -28,7 +30,19 @@ def settings_with_places(call: Call, overrides: Sequence[str] = ()) -> Loaded:
     try:
         return load_with_places(call.data, overrides, os.environ)
     except SettingsError as error:
-        raise Failure(str(error), "All settings: postroom config print") from None
+        raise Failure(str(error), _cure(call)) from None
+
+
+def _cure(call: Call) -> str:
+    try:
+        (call.data / FILE_NAME).open("rb").close()
+    except PermissionError:
+        from appliance.setup import AS_ITS_USER
+
+        return AS_ITS_USER
+    except OSError:
+        pass
+    return _ALL_SETTINGS
 
 
 def settings_of(call: Call, overrides: Sequence[str] = ()) -> Settings:
@@ -138,7 +152,8 @@ def domain_name(text: str) -> str:
     name = text.strip().rstrip(".").lower()
     if not name.isascii():
         name = _to_ascii(name)
-    if not is_domain(name) or "." not in name:
+    # A last label of digits is that of an IP address (RFC 1123 2.1).
+    if not is_domain(name) or "." not in name or name.rpartition(".")[2].isdigit():
         raise Failure(f"{text!r} is no domain name", "Write it as in: example.com")
     return name
 

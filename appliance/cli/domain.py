@@ -254,7 +254,8 @@ def _warn_of_local_name(settings: "Settings") -> None:
     if "." not in settings.public_host:
         note(
             f"\nWarning: {settings.public_host!r} is no public host name. Set"
-            " domain.public_host (or http.public_url) and add the domain again."
+            " domain.public_host (or http.public_url), then remove the domain and add"
+            " it again."
         )
 
 

@@ -93,8 +93,11 @@ def list_all(
     from appliance.flow.facts import event_facts
 
     wanted = EventFilter(types, message)
-    for event in run(lambda: _load(call, after, limit, wanted)):
+    found = run(lambda: _load(call, after, limit + 1, wanted))  # is there one more?
+    for event in found[:limit]:
         _show(call, event_facts(event))
+    if len(found) > limit:
+        note(f"More: --after {found[limit - 1].number}")
 
 
 @events.command(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from appliance.cli.common import Call, Failure, common, example, run
-from appliance.cli.show import line, pairs, say
+from appliance.cli.show import give_up_stdout, line, pairs, say
 
 if TYPE_CHECKING:  # these take 0.2 s to import, and `postroom --help` needs none
     from appliance.setup import Initialised
@@ -41,10 +41,13 @@ def init(call: Call, *, system: bool) -> None:
         raise Failure(str(error), error.hint) from None
     if made is None:
         _show_unchanged(call)
-    elif call.as_json:
-        line(_facts(call, made))
-    else:
+        return
+    try:
         _show(call, made)
+    except OSError as error:
+        give_up_stdout()
+        message = f"the keys are made and cannot be shown: {error.strerror}"
+        raise Failure(message, _cure(call)) from None
 
 
 def _show_unchanged(call: Call) -> None:
@@ -67,7 +70,18 @@ def _facts(call: Call, made: "Initialised") -> dict[str, object]:
     }
 
 
+def _cure(call: Call) -> str:
+    """How to come by keys, all having been stored as hashes before they were shown."""
+    return (
+        "For new keys: postroom key add --help. The dashboard's password is lost;"
+        f" for a new one too, remove {call.data.resolve()} and repeat postroom init."
+    )
+
+
 def _show(call: Call, made: "Initialised") -> None:
+    if call.as_json:
+        line(_facts(call, made))
+        return
     pairs(
         {
             "Data": call.data.resolve(),

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from appliance.cli.common import Call, Failure, common, example, run
+from appliance.cli.common import Call, Failure, common, example, read_name, run
 from appliance.cli.data import domain_name, open_house, pick_sub_account
 from appliance.cli.show import line, lines, say, table, when
 from appliance.core.credential import Credential, Scope, hash_key, hint_of, make_key
@@ -49,7 +49,9 @@ def key() -> None:
     metavar="DOMAIN",
     help="May send as this domain only; can be repeated. Default: all.",
 )
-@click.option("--name", default="", help="What it is for, to tell it from others.")
+@click.option(
+    "--name", callback=read_name, help="What it is for, to tell it from others."
+)
 @common
 def add(
     call: Call,

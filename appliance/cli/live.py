@@ -122,9 +122,9 @@ class Tail:
             raise ValueError("not an event")  # noqa: TRY004 - what was said is wrong
         if facts["number"] <= self.number:
             return
-        self.number = facts["number"]
         if wants(self._wanted, facts):
             self._show(facts)
+        self.number = facts["number"]  # now: what could not be shown was not
 
 
 def wants(wanted: EventFilter, facts: Facts) -> bool:

@@ -1,17 +1,19 @@
 """`postroom pool`: named choices among providers."""
 
+import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import click
 
-from appliance.cli.common import Call, Failure, common, example, run
+from appliance.cli.common import Call, Failure, common, example, read_name, run
 from appliance.cli.data import open_house, pick_pool, pick_provider
 from appliance.cli.show import line, lines, say, table, yes
 from appliance.core.ids import ProviderId
 from appliance.core.pool import Pool, check_shares
 
 if TYPE_CHECKING:  # the store takes 0.2 s to import, and --help needs none
+    from appliance.store.database import Store
     from appliance.store.pools import PoolRemoval
     from appliance.store.transaction import Tx
 
@@ -38,7 +40,7 @@ def _read_parts(
     short_help="Add a pool.",
     epilog=example("postroom pool add main post=70 backup=30 --default"),
 )
-@click.argument("name")
+@click.argument("name", callback=read_name)
 @click.argument(
     "parts",
     nargs=-1,
@@ -51,7 +53,10 @@ def _read_parts(
 def add(
     call: Call, *, name: str, parts: list[tuple[str, int]], is_default: bool
 ) -> None:
-    """Add a pool. The percentages add up to 100."""
+    """Add a pool. The percentages add up to 100.
+
+    With --default, a pool that has these shares already becomes the default.
+    """
     if wrong := check_shares([percent for _, percent in parts]):
         raise click.UsageError(wrong)
     made, names = run(lambda: _add(call, name, parts, is_default=is_default))
@@ -85,7 +90,10 @@ def remove(call: Call, *, name: str) -> None:
     """Remove a pool in which no mail waits and which is not the default."""
     removal = run(lambda: _remove(call, name))
     if removal.is_default:
-        hint = "Make another one the default: postroom pool add ... --default"
+        hint = (
+            "Make another one the default first, a new or a known one with its"
+            " shares: postroom pool add NAME PROVIDER=PERCENT --default"
+        )
         raise Failure(f"{name} is the default pool", hint)
     if removal.waiting:
         hint = "Wait until they are finished: postroom status"
@@ -109,7 +117,7 @@ async def _add(
         write = _add_default if is_default else add_pool
         made = await store.write(write, name, shares)
         if isinstance(made, str):
-            raise Failure(made, "See what there is: postroom pool list")
+            raise Failure(made, await _cure(store, name))
         return made, {
             id_: provider for (id_, _), (provider, _) in zip(shares, parts, strict=True)
         }
@@ -118,16 +126,35 @@ async def _add(
 def _add_default(
     tx: "Tx", name: str, shares: list[tuple[ProviderId, int]]
 ) -> Pool | str:
-    """Add the pool and make it the default, both or neither."""
+    """Add the pool, unless it is there, and make it the default; both or neither."""
     from dataclasses import replace
 
-    from appliance.store.pools import add_pool, set_default_pool
+    from appliance.store.pools import add_pool, list_pools, set_default_pool
 
-    made = add_pool(tx, name, shares)
+    same = (
+        one
+        for one in list_pools(tx)
+        if one.name == name and dict(one.shares) == dict(shares)
+    )
+    made = next(same, None) or add_pool(tx, name, shares)
     if isinstance(made, str):
         return made
     set_default_pool(tx, made.id)
     return replace(made, is_default=True)
+
+
+async def _cure(store: "Store", name: str) -> str:
+    """How a pool that stands in the way is used as it is."""
+    from appliance.store.pools import list_pools
+    from appliance.store.providers import list_providers
+
+    names = {one.id: one.name for one in await store.read(list_providers)}
+    for one in await store.read(list_pools):
+        if one.name == name:
+            typed = (f"{names[id_]}={percent}" for id_, percent in one.shares)
+            words = shlex.join([name, *typed])
+            return f"To make it the default: postroom pool add {words} --default"
+    return "See what there is: postroom pool list"
 
 
 async def _load(call: Call) -> tuple[list[Pool], Mapping[ProviderId, str]]:

@@ -1,22 +1,25 @@
 """`postroom provider`: the upstream SMTP servers that take our mail."""
 
 import os
+import sys
 from collections.abc import Callable, Sequence
-from dataclasses import fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
 import click
 
-from appliance.cli.common import Call, Failure, common, example, run
+from appliance.cli.common import Call, Failure, common, example, read_name, run
 from appliance.cli.data import open_house, pick_provider, settings_of
-from appliance.cli.show import line, lines, plain, say, table
+from appliance.cli.show import line, lines, say, table
+from appliance.cli.steps import cause, show_steps, step_facts
 from appliance.core.address import Address
 from appliance.core.ids import ProviderId
 from appliance.core.provider import AuthMethod, Kind, Provider, Security
 from appliance.core.retry import parse_retry_plan
 from appliance.dialects.addresses import read_address
+from appliance.smtp.outcome import Stage
 
 if TYPE_CHECKING:  # store and net take 0.2 s to import, and --help needs none
     from appliance.net.smtp_probe import ProbeStep
@@ -71,8 +74,8 @@ def _test_options(command: Command) -> Command:
         "--password-file ./password",
     ),
 )
-@click.argument("name")
-@click.option("--host", required=True, help="Its host name or address.")
+@click.argument("name", callback=read_name)
+@click.option("--host", required=True, help="Its host name or IP address.")
 @click.option("--port", type=click.IntRange(1, 65535), default=587, show_default=True)
 @click.option(
     "--security",
@@ -128,10 +131,12 @@ def add(
     test_to: Address | None,
 ) -> None:
     """Add a provider. A test message is sent first; if that fails, nothing is added."""
+    if password_file and not username:
+        raise click.UsageError("--password-file is of use with --username only")
     settings = settings_of(call)
-    new = Provider(
-        id=ProviderId(0),  # both ids are given by the store
-        uuid=NIL,
+    from appliance.store.providers import NewProvider
+
+    new = NewProvider(
         name=name,
         kind=Kind.SMTP,
         host=host,
@@ -148,11 +153,12 @@ def add(
         lambda: _add(call, settings, new, (test_from, test_to), test=not no_test)
     )
     if steps and steps[-1].failure is not None:
-        _show_steps(call, name, steps)
-        hint = "Nothing was added. Mend it, or add it untested with --no-test"
-        raise Failure(f"the test of {name} failed: {_cause(steps)}", hint)
+        show_steps(call, name, steps)
+        cure = _cure(settings, new, steps) or "Mend it"
+        hint = f"Nothing was added. {cure}, or add it untested with --no-test"
+        raise Failure(f"the test of {name} failed: {cause(steps)}", hint)
     if call.as_json:
-        line({"name": name, "added": True, "steps": [*map(_step_facts, steps)]})
+        line({"name": name, "added": True, "steps": [*map(step_facts, steps)]})
         return
     say(f"Provider {name} is added{'' if no_test else ' and takes mail'}.")
     say(f"Next: postroom pool add main {name}=100 --default")
@@ -185,10 +191,11 @@ def test_provider(
 ) -> None:
     """Send a test message through a provider and show each step with its time."""
     settings = settings_of(call)
-    steps = run(lambda: _test(call, settings, name, (test_from, test_to)))
-    _show_steps(call, name, steps)
+    found, steps = run(lambda: _test(call, settings, name, (test_from, test_to)))
+    show_steps(call, name, steps)
     if steps[-1].failure is not None:
-        raise Failure(f"the test of {name} failed: {_cause(steps)}")
+        hint = _cure(settings, found, steps)
+        raise Failure(f"the test of {name} failed: {cause(steps)}", hint)
 
 
 @provider.command(
@@ -210,23 +217,29 @@ def remove(call: Call, *, name: str) -> None:
 
 
 def _password(file: Path | None) -> str:
-    """The password from the file, the environment or the terminal, in this order."""
+    """From the file, the environment, or standard input, in this order."""
     if file is not None:
         try:
             with file.open("rb") as stream:
                 return stream.read(MAX_PASSWORD_BYTES).decode().rstrip("\r\n")
-        except (OSError, UnicodeDecodeError):
-            raise Failure(f"{file} cannot be read as a password") from None
+        except (OSError, UnicodeDecodeError) as error:
+            why = getattr(error, "strerror", "it is not UTF-8 text")
+            raise Failure(f"{file} cannot be read as a password: {why}") from None
     if PASSWORD_VARIABLE in os.environ:
         return os.environ[PASSWORD_VARIABLE]
-    answer: str = click.prompt("Password", hide_input=True, err=True)
+    if sys.stdin.isatty():
+        answer: str = click.prompt("Password", hide_input=True, err=True)
+    else:  # a prompt would warn that it cannot hide what a pipe says
+        answer = sys.stdin.readline(MAX_PASSWORD_BYTES).rstrip("\r\n")
+    if not answer:
+        raise Failure("there is no password", "See: postroom provider add --help")
     return answer
 
 
 async def _add(
     call: Call,
     settings: "Settings",
-    new: Provider,
+    new: "NewProvider",
     addresses: tuple[Address | None, Address | None],
     *,
     test: bool,
@@ -238,19 +251,14 @@ async def _add(
         taken = Failure(f"there is a provider {new.name} already", "Take another name.")
         if new.name in names:
             raise taken
-        steps = await _try(settings, new, addresses, dry=not test)
+        # The store gives the ids, and a test needs none.
+        draft = Provider(ProviderId(0), NIL, **asdict(new))
+        steps = await _try(settings, draft, addresses, only_check=not test)
         if steps and steps[-1].failure is not None:
             return steps
-        if await store.write(add_provider, _unstored(new)) is None:
+        if await store.write(add_provider, new) is None:
             raise taken
         return steps
-
-
-def _unstored(one: Provider) -> "NewProvider":
-    from appliance.store.providers import NewProvider
-
-    names = (part.name for part in fields(NewProvider))
-    return NewProvider(**{name: getattr(one, name) for name in names})
 
 
 async def _test(
@@ -258,12 +266,12 @@ async def _test(
     settings: "Settings",
     name: str,
     addresses: tuple[Address | None, Address | None],
-) -> Sequence["ProbeStep"]:
+) -> tuple[Provider, Sequence["ProbeStep"]]:
     async with open_house(call) as store:
         found = await pick_provider(store, name)
     if found.kind is Kind.CAPTURE:
         raise Failure(f"{name} keeps mail for viewing; there is no server to test")
-    return await _try(settings, found, addresses)
+    return found, await _try(settings, found, addresses)
 
 
 async def _try(
@@ -271,9 +279,9 @@ async def _try(
     one: Provider,
     addresses: tuple[Address | None, Address | None],
     *,
-    dry: bool = False,
+    only_check: bool = False,
 ) -> Sequence["ProbeStep"]:
-    """The steps of the test; none when ``dry``, which only checks the settings."""
+    """The steps of the test; none if only the settings are to be checked."""
     from appliance.flow.tryout import try_out
     from appliance.flow.upstreams import upstream_of
 
@@ -283,11 +291,21 @@ async def _try(
         )
     except ValueError as error:
         raise Failure(f"the {error}", "See: postroom provider add --help") from None
-    if dry:
+    if only_check:
         return ()
     postmaster = Address("postmaster", settings.public_host)
     sender, recipient = addresses
     return await try_out(upstream, sender or postmaster, recipient or postmaster)
+
+
+def _cure(
+    settings: "Settings", one: "Provider | NewProvider", steps: Sequence["ProbeStep"]
+) -> str:
+    """What helps where we ourselves did not send a password, else ""."""
+    in_clear = one.security is Security.NONE and not settings.relay.plaintext_auth
+    if not in_clear or steps[-1].stage is not Stage.AUTH:
+        return ""
+    return "Use --security starttls or tls, or change the setting relay.plaintext_auth"
 
 
 async def _load(call: Call) -> list[Provider]:
@@ -303,34 +321,6 @@ async def _remove(call: Call, name: str) -> "ProviderRemoval":
     async with open_house(call) as store:
         found = await pick_provider(store, name)
         return await store.write(remove_provider, found.id)
-
-
-def _show_steps(call: Call, name: str, steps: Sequence["ProbeStep"]) -> None:
-    if call.as_json:
-        good = steps[-1].failure is None
-        line({"name": name, "success": good, "steps": [*map(_step_facts, steps)]})
-        return
-    rows = (
-        (one.stage.value, one.code or "-", f"{one.milliseconds} ms", one.message)
-        for one in steps
-    )
-    table(("STEP", "CODE", "TIME", "ANSWER"), rows)
-
-
-def _cause(steps: Sequence["ProbeStep"]) -> str:
-    last = steps[-1]
-    kind = last.failure.value if last.failure else ""
-    return f"{kind} at {last.stage.value}: {plain(last.message)}"
-
-
-def _step_facts(step: "ProbeStep") -> dict[str, object]:
-    return {
-        "step": step.stage.value,
-        "code": step.code,
-        "message": step.message,
-        "ms": step.milliseconds,
-        "failure": step.failure.value if step.failure else None,
-    }
 
 
 def _facts(one: Provider) -> dict[str, object]:

@@ -82,7 +82,6 @@ def _read_subject(ctx: click.Context, param: click.Parameter, value: str) -> str
     "--attach", "files", multiple=True, type=_file, help="A file; can be repeated."
 )
 @click.option("--sub-account", default="", metavar="ID", help="Default: the first.")
-@click.option("--dry-run", is_flag=True, help="Check everything and send nothing.")
 @common
 def send(
     call: Call,
@@ -95,11 +94,12 @@ def send(
     pool: str,
     files: tuple[Path, ...],
     sub_account: str,
-    dry_run: bool,
 ) -> None:
     """Hand in a mail and print its id. It leaves as soon as the server runs."""
     if text is None and html is None:
         raise click.UsageError("give the mail a body with --text or --html")
+    if [text, *map(str, (html, *files))].count(STDIN) > 1:
+        raise click.UsageError("standard input can be read only once")
     settings = settings_of(call)
     content = Content(
         sender=sender,
@@ -109,11 +109,11 @@ def send(
         attachments=_attachments(files, settings.intake.max_attachments),
     )
     mails = [Submission(content, Recipient(one), pool=pool) for one in recipients]
-    verdicts = run(lambda: _hand_in(call, sub_account, mails, dry=dry_run))
+    verdicts = run(lambda: _hand_in(call, sub_account, mails))
     if call.as_json:
         lines(map(_facts, recipients, verdicts))
     else:
-        _show(recipients, verdicts, dry=dry_run)
+        _show(recipients, verdicts)
     refusals = [one for one in verdicts if isinstance(one, Refusal)]
     if refusals:
         cure = _CURES.get(refusals[0].reason, "")
@@ -121,25 +121,22 @@ def send(
 
 
 async def _hand_in(
-    call: Call, sub_account: str, mails: Sequence[Submission], *, dry: bool
-) -> list[UUID | Refusal | None]:
-    """For each mail its id or what refuses it; None where nothing would."""
+    call: Call, sub_account: str, mails: Sequence[Submission]
+) -> list[UUID | Refusal]:
+    """For each mail its id or what refuses it."""
     async with open_house(call) as store:
         owner = await pick_sub_account(store, sub_account)
-        return await _take(store, owner.id, mails, dry=dry)
+        return await _take(store, owner.id, mails)
 
 
 async def _take(
-    store: "Store", owner: "SubAccountId", mails: Sequence[Submission], *, dry: bool
-) -> list[UUID | Refusal | None]:
+    store: "Store", owner: "SubAccountId", mails: Sequence[Submission]
+) -> list[UUID | Refusal]:
     from appliance.flow.directory import DirectoryKeeper
-    from appliance.flow.intake import Intake, Origin, judge
+    from appliance.flow.intake import Intake, Origin
 
-    keeper, origin = await DirectoryKeeper.load(store), Origin(owner)
-    if dry:
-        judged = [judge(keeper, origin, mail, time.time_ns()) for mail in mails]
-        return [one if isinstance(one, Refusal) else None for one in judged]
-    verdicts = await Intake(store, keeper, time.time_ns).take(origin, mails)
+    keeper = await DirectoryKeeper.load(store)
+    verdicts = await Intake(store, keeper, time.time_ns).take(Origin(owner), mails)
     return [
         one if isinstance(one, Refusal) else one.refusal or one.message
         for one in verdicts
@@ -187,19 +184,14 @@ def _read_stream(stream: BinaryIO, path: Path, most_bytes: int) -> bytes:
     return content
 
 
-def _facts(to: Mailbox, verdict: UUID | Refusal | None) -> dict[str, object]:
+def _facts(to: Mailbox, verdict: UUID | Refusal) -> dict[str, object]:
     facts: dict[str, object] = {"to": str(to.address)}
     if isinstance(verdict, Refusal):
         return {**facts, "message": None, "refusal": str(verdict)}
-    return {**facts, "message": str(verdict) if verdict else None, "refusal": None}
+    return {**facts, "message": str(verdict), "refusal": None}
 
 
-def _show(
-    recipients: Sequence[Mailbox],
-    verdicts: Sequence[UUID | Refusal | None],
-    *,
-    dry: bool,
-) -> None:
+def _show(recipients: Sequence[Mailbox], verdicts: Sequence[UUID | Refusal]) -> None:
     rows = (
         (
             one.address,
@@ -207,8 +199,6 @@ def _show(
         )
         for one, verdict in zip(recipients, verdicts, strict=True)
     )
-    if dry:
-        rows = ((to, verdict or "would be taken") for to, verdict in rows)
     table(("TO", "MESSAGE"), rows)
     taken = [one for one in verdicts if isinstance(one, UUID)]
     if taken:

@@ -2,7 +2,14 @@
 
 import click
 
-from appliance.cli.common import Call, Failure, common, example, ungrouped
+from appliance.cli.common import (
+    Call,
+    Failure,
+    common,
+    example,
+    read_overrides,
+    ungrouped,
+)
 from appliance.cli.data import settings_of
 
 
@@ -14,6 +21,7 @@ from appliance.cli.data import settings_of
     "--set",
     "overrides",
     multiple=True,
+    callback=read_overrides,
     metavar="A.B=VALUE",
     help="Change a setting for this run; can be repeated.",
 )
@@ -37,4 +45,6 @@ def serve(call: Call, *, overrides: tuple[str, ...]) -> None:
     except BindError as error:
         hint = "Another program may have the port. Ours is the setting http.bind."
         raise Failure(str(error), hint) from None
+    except OSError as error:  # a bug, of which all is to be seen
+        raise RuntimeError("the server failed") from error
     click.get_current_context().exit(status)

@@ -5,7 +5,10 @@ a server's reply does not get to steer the operator's terminal.
 """
 
 import json
+import os
+import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from enum import Enum
 from uuid import UUID
 
@@ -20,14 +23,19 @@ def plain(value: object) -> str:
     return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
 
 
+def plain_lines(text: str) -> str:
+    """As ``plain``, for text that has line ends of its own."""
+    return "\n".join(map(plain, text.split("\n")))
+
+
 def say(text: str) -> None:
-    """Print a line for people."""
-    click.echo(text)
+    """Print lines for people."""
+    click.echo(plain_lines(text))
 
 
 def note(text: str) -> None:
-    """Print a line for people that is no part of the result."""
-    click.echo(text, err=True)
+    """Print lines for people that are no part of the result."""
+    click.echo(plain_lines(text), err=True)
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -55,6 +63,14 @@ def lines(items: Iterable[Mapping[str, object]]) -> None:
     """Print one JSON object a line."""
     for item in items:
         line(item)
+
+
+def give_up_stdout() -> None:
+    """Nothing more is written: Python would try again, and complain, at its end."""
+    with suppress(OSError, AttributeError):  # it is no file, or is closed
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)
 
 
 def when(ns: int | None) -> str | None:

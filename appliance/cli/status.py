@@ -82,7 +82,7 @@ def _read(view: "View") -> dict[str, object]:
 def _spell(value: object) -> str:
     """A value of the JSON form as people read it."""
     match value:
-        case None:
+        case None | "":
             return "none"
         case bool():
             return "yes" if value else "no"

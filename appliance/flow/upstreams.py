@@ -7,10 +7,11 @@ from functools import partial
 import trio
 
 from appliance.core.provider import Kind, Provider
-from appliance.flow.lane import CaptureLane, Job, Lane, Settled, SmtpLane
+from appliance.flow.lane import CaptureLane, Connect, Job, Lane, Settled, SmtpLane
 from appliance.log import get
-from appliance.net.smtp_connect import connect
+from appliance.net.smtp_connect import Failure, connect
 from appliance.net.upstream import Timeouts, Upstream
+from appliance.smtp.outcome import Broken, Fault, Stage
 from appliance.store.captured import Captured, add_captured
 from appliance.store.database import Store
 from appliance.store.errors import StoreUnavailable
@@ -68,17 +69,24 @@ class LaneMaker:
         """A lane for ``provider`` that tells ``settled`` how each job ended."""
         if provider.kind is Kind.CAPTURE:
             return CaptureLane(self._keep, settled)
-        upstream = upstream_of(
-            provider,
-            self._manners.ehlo_name,
-            plaintext_auth=self._manners.plaintext_auth,
-        )
         return SmtpLane(
-            partial(connect, upstream, self._manners.timeouts),
+            self._connector(provider),
             settled,
             max_connections=provider.max_connections,
             idle_seconds=self._manners.idle_seconds,
         )
+
+    def _connector(self, provider: Provider) -> Connect:
+        """How a connection is made; a setting that is none is each try's failure."""
+        try:
+            upstream = upstream_of(
+                provider,
+                self._manners.ehlo_name,
+                plaintext_auth=self._manners.plaintext_auth,
+            )
+        except ValueError as error:
+            return partial(_fail, Broken(Stage.CONNECT, Fault.UNREACHABLE, str(error)))
+        return partial(connect, upstream, self._manners.timeouts)
 
     async def _keep(self, jobs: list[Job]) -> None:
         """Keep the mails; while the disk takes none, they wait."""
@@ -99,3 +107,8 @@ class LaneMaker:
                 await trio.sleep(AGAIN_SECONDS)
             else:
                 return
+
+
+async def _fail(failure: Broken) -> Failure:
+    await trio.lowlevel.checkpoint()
+    return failure

@@ -4,7 +4,9 @@ Decides which settings make sense together with the wire. Where they come from i
 left to `store/`, which server gets which message to `flow/`.
 """
 
+import re
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +15,8 @@ from appliance.smtp.grammar import is_client_name
 from appliance.smtp.outcome import Stage
 
 _MAX_PORT: Final = 65_535
+# What a resolver may be asked for; underscores are common in private networks.
+_HOST_NAME: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,254}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +40,8 @@ class Upstream:
     ca_file: Path | None = None
 
     def __post_init__(self) -> None:
-        if not is_client_name(self.host) or self.host.startswith("."):
-            raise ValueError("host is not a host name or address")
+        if not (_is_host_name(self.host) or _is_ip_address(self.host)):
+            raise ValueError("host is not a host name or a bare IP address")
         if not 0 < self.port <= _MAX_PORT:
             raise ValueError("port is out of range")
         if not is_client_name(self.ehlo_name):
@@ -46,6 +50,20 @@ class Upstream:
             raise ValueError("username cannot be sent")
         if not _is_credential(self.password):
             raise ValueError("password cannot be sent")
+
+
+def _is_host_name(text: str) -> bool:
+    # RFC 1123 2.1: with a last label of digits it would be an address, or a slip.
+    last = text.removesuffix(".").rpartition(".")[2]
+    return _HOST_NAME.fullmatch(text) is not None and not last.isdigit()
+
+
+def _is_ip_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return "%" not in text  # a zone is good on one machine, and holds anything
 
 
 def _is_credential(word: str) -> bool:

@@ -48,3 +48,4 @@ def test_defaults_are_shown_whatever_is_set(postroom: Postroom, data: Path) -> N
 def test_the_template_is_the_shipped_file(postroom: Postroom) -> None:
     """`config print --template` is how etc/postroom.toml is made."""
     assert postroom("config", "print", "--template").stdout == template()
+    assert postroom("config", "print", "--template", "--json").exit_code == 2

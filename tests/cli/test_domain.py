@@ -193,7 +193,10 @@ def test_a_domain_is_added_once_and_removed_for_good(ready: Postroom) -> None:
         assert "postroom domain add example.com" in result.stderr
 
 
-@pytest.mark.parametrize("name", ["", "x", "a b.com", "-a.com", "a..com", "x" * 300])
+NO_DOMAINS = ["", "x", "a b.com", "-a.com", "a..com", "x" * 300, "127.0.0.1", "::1"]
+
+
+@pytest.mark.parametrize("name", NO_DOMAINS)
 def test_what_is_no_domain_is_refused(ready: Postroom, name: str) -> None:
     """Nothing is stored under a name that DNS cannot have."""
     assert ready("domain", "add", "--", name).exit_code == 1

@@ -37,6 +37,15 @@ def test_events_come_in_order_behind_a_number(busy: Postroom) -> None:
     assert numbers(busy, "--after", "3") == []
 
 
+def test_a_list_that_stops_early_says_so(busy: Postroom) -> None:
+    """On standard error, so that a script's lines stay lines of events."""
+    result = busy("events", "list", "--limit", "2", "--json")
+    assert len(result.stdout.splitlines()) == 2
+    assert result.stderr == "More: --after 2\n"
+    assert not busy("events", "list", "--limit", "3").stderr
+    assert not busy("events", "list", "--limit", "1", "--after", "2").stderr
+
+
 def test_events_are_chosen_by_type_and_message(busy: Postroom) -> None:
     """Types by name or number, messages by id."""
     assert numbers(busy, "--type", "processed") == [1, 2, 3]

@@ -1,5 +1,6 @@
 """Following events: the websocket and the database tell one story."""
 
+import errno
 import json
 from functools import partial
 from pathlib import Path
@@ -170,3 +171,21 @@ async def test_what_is_no_event_is_passed_over(
             await tail.listen(Running({"live": f"ws://127.0.0.1:{server.port}/"}, "x"))
     assert not shown
     nursery.cancel_scope.cancel()
+
+
+async def test_what_could_not_be_shown_was_not_shown(tmp_path: Path) -> None:
+    """The number to resume from is that of the last event on the screen."""
+    shown: list[dict[str, object]] = []
+
+    def show(facts: dict[str, object]) -> None:
+        if shown:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        shown.append(facts)
+
+    async with open_temp_store(tmp_path) as store:
+        await record(store, EventType.PROCESSED, EventType.SENT)
+        tail = Tail(store, lambda: None, ALL, show)
+        await tail.start(0)
+        with pytest.raises(OSError, match="No space"):
+            await tail.poll()
+    assert tail.number == 1

@@ -100,3 +100,21 @@ def test_a_pool_in_which_mail_waits_stays(ready: Postroom) -> None:
     result = ready("pool", "remove", "main")
     assert result.exit_code == 1
     assert "1 deliveries of main are not finished" in result.stderr
+
+
+def test_a_known_pool_becomes_the_default(ready: Postroom) -> None:
+    """With the shares that it has, in any order; with others it is another pool."""
+    add_provider(ready, "b b")
+    assert ready("pool", "add", "main", "capture=70", "b b=30").exit_code == 0
+    refused = ready("pool", "add", "main", "capture=100", "--default")
+    assert refused.exit_code == 1
+    cure = "postroom pool add main capture=70 'b b=30' --default"
+    assert cure in refused.stderr
+    assert listed(ready)["sandbox"]["default"] is True
+    again = ready("pool", "add", "main", "b b=30", "capture=70", "--default")
+    assert again.exit_code == 0, again.stderr
+    assert listed(ready)["main"]["default"] is True
+    assert listed(ready)["sandbox"]["default"] is False
+    assert listed(ready)["main"]["providers"] == {"capture": 70, "b b": 30}
+    assert ready("pool", "remove", "sandbox").exit_code == 0
+    assert ready("pool", "add", "main", "b b=30", "capture=70").exit_code == 1

@@ -101,7 +101,7 @@ def test_a_failing_test_adds_nothing(ready: Postroom) -> None:
     """The refusal names the class of the failure."""
     result = ready("provider", "add", "post", *at(free_port()))
     assert result.exit_code == 1
-    assert "connection refused at connect" in result.stderr
+    assert "Connection refused at connect" in result.stderr
     assert "--no-test" in result.stderr
     assert names(ready) == ["capture"]
 
@@ -111,7 +111,7 @@ def test_a_refusal_is_shown_and_not_obeyed(ready: Postroom, upstream: Upstream) 
     words = ("--test-from", "a@example.com", "--test-to", "nobody@example.net")
     result = ready("provider", "add", "post", *at(upstream.port), *words)
     assert result.exit_code == 1
-    assert "rcpt failed at rcpt" in result.stderr
+    assert "RCPT TO failure at rcpt" in result.stderr
     assert "5.1.1 no" in result.stderr
     assert "\x1b" not in result.output
 
@@ -133,7 +133,7 @@ def test_a_provider_can_be_tested_later(ready: Postroom, upstream: Upstream) -> 
     result = ready("provider", "test", "gone", "--json")
     assert result.exit_code == 1
     assert json.loads(result.stdout)["success"] is False
-    assert "connection refused" in json.loads(result.stderr)["error"]["message"]
+    assert "Connection refused" in json.loads(result.stderr)["error"]["message"]
 
 
 def test_there_is_nothing_to_test_in_capture(ready: Postroom) -> None:
@@ -181,6 +181,9 @@ def test_a_name_is_taken_once(ready: Postroom) -> None:
     ("words", "status", "said"),
     [
         (["--host", "bad host", "--no-test"], 1, "host is not a host name"),
+        (["--host", "127.0.0.1:25", "--no-test"], 1, "a bare IP address"),
+        (["--host", "[::1]", "--no-test"], 1, "a bare IP address"),
+        (["--host", "x", "--password-file", "/no"], 2, "with --username only"),
         (["--host", "x", "--port", "0"], 2, "--port"),
         (["--host", "x", "--retry-plan", "soon"], 2, "no duration"),
         (["--host", "x", "--test-to", "x"], 2, "no mail address"),
@@ -207,3 +210,19 @@ def test_a_provider_in_use_stays(ready: Postroom) -> None:
     facts = json.loads(ready("provider", "remove", "post", "--json").stdout)
     assert facts == {"name": "post", "removed": True}
     assert names(ready) == ["capture"]
+
+
+def test_a_password_that_was_kept_back_is_explained(
+    ready: Postroom, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ATTACKS 27: it is not sent in clear, and the setting that would is named."""
+    monkeypatch.setenv("POSTROOM_PROVIDER_PASSWORD", "hunter2hunter2")
+    words = at(upstream.port, "--username", "me")
+    added = ready("provider", "add", "post", *words)
+    assert added.exit_code == 1
+    assert "Auth rejected at auth: credentials are not sent" in added.stderr
+    assert "relay.plaintext_auth" in added.stderr
+    assert ready("provider", "add", "post", *words, "--no-test").exit_code == 0
+    assert "relay.plaintext_auth" in ready("provider", "test", "post").stderr
+    monkeypatch.setenv("POSTROOM_RELAY_PLAINTEXT_AUTH", "true")
+    assert "relay.plaintext_auth" not in ready("provider", "test", "post").stderr

@@ -52,17 +52,6 @@ def test_html_and_attachments_come_from_files(sender: Postroom, tmp_path: Path) 
     assert sender("send", *MAIL, *files).exit_code == 0
 
 
-def test_a_dry_run_checks_and_sends_nothing(sender: Postroom) -> None:
-    """The verdict is the real one, the queue stays empty."""
-    result = sender("send", *MAIL, "--text", "x", "--dry-run")
-    assert result.exit_code == 0
-    assert "would be taken" in result.stdout
-    assert queued(sender) == 0
-    assert (
-        sender("send", *MAIL, "--text", "x", "--dry-run", "--pool", "no").exit_code == 1
-    )
-
-
 @pytest.mark.parametrize(
     ("words", "said", "cure"),
     [
@@ -91,6 +80,7 @@ def test_a_refusal_says_why_and_what_helps(
         (*MAIL[:2], "--to", "a@b@c", *MAIL[4:], "--text", "x"),
         MAIL,
         (*MAIL, "--html", "/does/not/exist"),
+        (*MAIL, "--text", "-", "--html", "-"),
     ],
 )
 def test_what_cannot_be_a_mail_is_wrong_usage(

@@ -1,5 +1,6 @@
 """`postroom serve` and the commands beside it, as real processes."""
 
+import errno
 import json
 import signal
 import socket
@@ -8,7 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from appliance import serve as server
+from appliance.cli import main
 from tests.fakes.postroom import ROOT, Postroom, program_words
 from tests.fakes.programs import wait_until
 
@@ -103,3 +107,19 @@ def test_a_closed_pipe_is_no_trouble(house: Postroom) -> None:
         assert listing.stderr is not None
         listing.stdout.close()
         assert b"Traceback" not in listing.stderr.read()
+
+
+def test_a_bug_of_the_server_is_not_taken_for_full_output(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of it is to be seen: it leaves the command with its cause."""
+    Postroom(tmp_path).init()
+
+    def fail(*_: object) -> int:
+        raise OSError(errno.EBADF, "Bad file descriptor")
+
+    monkeypatch.setattr(server, "serve", fail)
+    data = str(Postroom(tmp_path).data)
+    result = CliRunner().invoke(main, ["serve", "--data", data])
+    assert isinstance(result.exception, RuntimeError)
+    assert isinstance(result.exception.__cause__, OSError)

@@ -27,6 +27,11 @@ def test_what_is_hidden_is_made_visible(text: str) -> None:
     assert "\\" in show.plain(text)
 
 
+def test_lines_keep_their_ends_and_nothing_else() -> None:
+    """ATTACKS 19: our own line ends stay; what hides in a name is spelt out."""
+    assert show.plain_lines("one\ntwo\x1b[2J") == "one\ntwo\\x1b[2J"
+
+
 def test_tables_are_aligned(capsys: pytest.CaptureFixture[str]) -> None:
     """Each column is as wide as its widest cell, and no line ends in spaces."""
     show.table(("A", "NAME"), [(1, "x"), (1000, None)])

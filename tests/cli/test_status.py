@@ -1,10 +1,37 @@
 """`postroom status`."""
 
 import json
+import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fcntl import LOCK_EX, flock
 from pathlib import Path
 
+import pytest
+
 from .conftest import Postroom
+
+ADDRESSES = {"http": "127.0.0.1:8025", "live": "ws://127.0.0.1:8025/live"}
+
+
+def leave_files(data: Path, addresses: object) -> None:
+    """What a server has in its folder while it runs, and leaves if it is killed."""
+    (data / "run").mkdir()
+    (data / "run" / "lock").touch()
+    (data / "run" / "control.key").write_text("secret-of-the-run")
+    (data / "run" / "addresses.json").write_text(json.dumps(addresses))
+
+
+@contextmanager
+def locked(data: Path) -> Iterator[None]:
+    """Hold what a running server holds."""
+    descriptor = os.open(data / "run" / "lock", os.O_WRONLY)
+    try:
+        flock(descriptor, LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def test_a_stopped_server_has_a_status(ready: Postroom, data: Path) -> None:
@@ -42,28 +69,35 @@ def test_what_waits_is_counted(ready: Postroom) -> None:
     assert "Server runs         no" in text
 
 
-def test_a_server_counts_as_running_when_its_door_answers(
-    ready: Postroom, data: Path
+@pytest.mark.parametrize("addresses", [ADDRESSES, {"http": "", "live": ""}])
+def test_a_server_runs_while_it_holds_its_lock(
+    ready: Postroom, data: Path, addresses: dict[str, str]
 ) -> None:
-    """A file that a killed server left behind is not believed."""
-    (data / "run").mkdir()
-    (data / "run" / "control.key").write_text("secret-of-the-run")
-    with socket.create_server(("127.0.0.1", 0)) as door:
-        address = f"127.0.0.1:{door.getsockname()[1]}"
-        addresses = {"http": address, "live": f"ws://{address}/live"}
-        (data / "run" / "addresses.json").write_text(json.dumps(addresses))
+    """With the HTTP door open or off; its key is never shown."""
+    leave_files(data, addresses)
+    with locked(data):
         result = ready("status", "--json")
         facts = json.loads(result.stdout)
         assert facts["running"] is True
         assert facts["addresses"] == addresses
-        assert "secret-of-the-run" not in result.output + ready("status").output
+        told = ready("status").stdout
+        assert f"http: {addresses['http'] or 'none'}" in told
+        assert "secret-of-the-run" not in result.output + told
     assert json.loads(ready("status", "--json").stdout)["running"] is False
+
+
+def test_a_stranger_on_the_port_is_no_server(ready: Postroom, data: Path) -> None:
+    """The files of a killed server are not believed, whoever answers there now."""
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        address = f"127.0.0.1:{stranger.getsockname()[1]}"
+        leave_files(data, {"http": address, "live": f"ws://{address}/live"})
+        assert json.loads(ready("status", "--json").stdout)["running"] is False
 
 
 def test_a_damaged_file_of_addresses_is_no_server(ready: Postroom, data: Path) -> None:
     """Whatever is in it, the command works."""
-    (data / "run").mkdir()
-    (data / "run" / "control.key").write_text("x")
-    for content in ("", "[]", "5", '{"http": 7}', '{"http": "x:y"}', "\xff"):
-        (data / "run" / "addresses.json").write_text(content, encoding="latin-1")
-        assert json.loads(ready("status", "--json").stdout)["running"] is False
+    leave_files(data, {})
+    with locked(data):
+        for content in ("", "[]", "5", "{", "\xff"):
+            (data / "run" / "addresses.json").write_text(content, encoding="latin-1")
+            assert json.loads(ready("status", "--json").stdout)["running"] is False

@@ -395,3 +395,16 @@ def refuse_events(tx: Tx, *, on: bool) -> None:
         )
     else:
         tx.db.execute("DROP TRIGGER refuse")
+
+
+async def test_a_provider_that_cannot_be_reached_by_its_settings(
+    tmp_path: Path,
+) -> None:
+    """A host that is none fails each try in words; nothing else is harmed."""
+    async with floor(tmp_path, plan=()) as made:
+        new = replace(one_connection(made), host="no host")
+        await made.store.write(update_provider, made.seeded.provider.id, new)
+        await made.directory.refresh()
+        await made.send("a@rcpt.test")
+        (dropped,) = await made.until_events(EventType.DROPPED, 1)
+    assert "host is not" in str(dropped.data["reason"])

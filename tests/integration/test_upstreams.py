@@ -116,11 +116,11 @@ def test_adding_a_provider_hands_it_a_real_mail(
 def test_a_provider_that_does_not_listen_is_refused(
     make_postroom: MakePostroom,
 ) -> None:
-    """The failure class is "connection refused" and nothing is stored."""
+    """The failure class is "Connection refused" and nothing is stored."""
     postroom = make_postroom()
     done = _add(postroom, free_port(), "none")
     assert done.status == 1
-    assert _failure(done) == ("connect", "connection refused")
+    assert _failure(done) == ("connect", "Connection refused")
     assert "probed" not in _names(postroom)
     assert _add(postroom, free_port(), "none", "--no-test").status == 0
     assert "probed" in _names(postroom)
@@ -133,7 +133,7 @@ def test_demanded_starttls_is_not_done_without(
     postroom = make_postroom()
     done = _add(postroom, postfix.port, "starttls")
     assert done.status == 1
-    assert _failure(done) == ("tls", "tls failed")
+    assert _failure(done) == ("tls", "TLS handshake failed")
     assert "probed" not in _names(postroom)
     assert postfix.count() == 0
 
@@ -160,7 +160,7 @@ def test_a_wrong_certificate_is_refused(
     for postroom, server in ((trusting, elsewhere), (doubting, here)):
         done = _add(postroom, server.port, "starttls")
         assert done.status == 1
-        assert _failure(done) == ("tls", "tls failed")
+        assert _failure(done) == ("tls", "TLS handshake failed")
         assert server.count() == 0
     assert _add(trusting, here.port, "starttls").status == 0
     assert _add(doubting, elsewhere.port, "starttls", "--no-verify").status == 0

@@ -303,7 +303,7 @@ async def test_nobody_there_is_told_in_the_systems_words() -> None:
     assert result == Broken(Stage.CONNECT, Fault.UNREACHABLE, "Connection refused")
 
 
-@pytest.mark.parametrize("host", ["a..test", "[::1]", "a" * 70 + ".test"])
+@pytest.mark.parametrize("host", ["a..test", "a" * 70 + ".test"])
 async def test_host_that_cannot_be_looked_up_is_a_value(host: str) -> None:
     """No name that passed the settings can raise."""
     result = await connect(Upstream(host, 25, Security.NONE))

@@ -25,6 +25,13 @@ def test_tls_is_demanded_unless_told_otherwise() -> None:
         {"host": ""},
         {"host": ".mx.test"},
         {"host": "mx.test\r\nQUIT"},
+        {"host": "mx.test:25"},
+        {"host": "127.0.0.1:25"},
+        {"host": "127.0.0.256"},
+        {"host": "[127.0.0.1]"},
+        {"host": "[::1]"},
+        {"host": "::1%lo"},
+        {"host": "1234"},
         {"port": 0},
         {"port": 65536},
         {"ehlo_name": "a b"},
@@ -42,6 +49,14 @@ def test_what_cannot_be_sent_is_refused_without_showing_it(
     with pytest.raises(ValueError, match=name) as caught:
         Upstream(**fields)  # type: ignore[arg-type]  # the wrong values on purpose
     assert "ter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "host", ["mx.test", "mx.test.", "localhost", "mail_relay", "127.0.0.1", "::1"]
+)
+def test_names_and_addresses_are_hosts(host: str) -> None:
+    """What the resolver knows, private names too, and addresses without brackets."""
+    assert Upstream(host, 25).host == host
 
 
 def test_each_stage_has_its_own_patience() -> None:
