@@ -32,9 +32,15 @@ from appliance.core.event import EventType
 from appliance.dialects.sendpost import paths
 from appliance.dialects.sendpost.login import KeyKind
 from appliance.flow.new_domain import take_on
+from appliance.flow.setup import (
+    DataFolder,
+    FolderError,
+    Initialised,
+    initialise,
+    open_data,
+)
 from appliance.serve import Addresses, run_server
 from appliance.settings import Settings, load_settings
-from appliance.setup import DataFolder, FolderError, Initialised, initialise, open_data
 from appliance.store.domains import trust_domain
 
 DOMAIN = "demo.postroom.test"

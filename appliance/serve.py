@@ -7,17 +7,13 @@ bug in a loop ends the process, and systemd starts it again. A second signal
 stops at once: what was answered is on disk, the rest is found at the next start.
 """
 
-import json
-import os
 import secrets
 import signal
-import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from fcntl import LOCK_EX, LOCK_NB, flock
 from hashlib import blake2b
 from pathlib import Path
 
@@ -37,6 +33,7 @@ from appliance.edge.http.limits import Limits
 from appliance.edge.http.sendpost import SendDoor
 from appliance.edge.http.server import serve_http
 from appliance.edge.live import LiveDoor
+from appliance.edge.presence import announced, locked, tell_systemd
 from appliance.edge.tracker import Tracker
 from appliance.flow.directory import DirectoryKeeper
 from appliance.flow.engagement import EngagementDesk
@@ -47,13 +44,13 @@ from appliance.flow.intake import Intake
 from appliance.flow.prepare import Links
 from appliance.flow.relay import Bounds, Relay
 from appliance.flow.settle import Policy
+from appliance.flow.setup import DataFolder, open_data
 from appliance.flow.upkeep import Retention, Upkeep
 from appliance.flow.upstreams import LaneMaker, Manners
 from appliance.flow.workshop import Trace, Workshop
 from appliance.mime.compose import Headers
 from appliance.net.upstream import Timeouts
 from appliance.settings import Settings
-from appliance.setup import DataFolder, FolderError, open_data
 from appliance.store.database import Store
 from appliance.store.events import last_number
 
@@ -153,13 +150,16 @@ async def run_server(
     """
     folder.read_secret()  # or there is nothing to lock
     operator_key = secrets.token_urlsafe(32)
-    with _locked(folder):
+    with locked(folder):
         async with open_data(folder) as store:
             services = await _assemble(store, folder, settings, operator_key)
 
-            def ready(addresses: Addresses) -> AbstractContextManager[None]:
-                task_status.started(addresses)
-                return _announced(folder, addresses, operator_key)
+            @contextmanager
+            def ready(addresses: Addresses) -> Iterator[None]:
+                with announced(folder, addresses.facts(), operator_key):
+                    log.info("serve.ready", http=", ".join(addresses.http))
+                    task_status.started(addresses)
+                    yield
 
             await _run(services, settings, closing, ready)
 
@@ -182,7 +182,7 @@ async def _run(
                 workers.start_soon(services.relay.run)
                 with ready(addresses):
                     await closing.wait()
-                    _tell_systemd("STOPPING=1")
+                    tell_systemd("STOPPING=1")
             services.relay.drain()
         beside.cancel_scope.cancel()
 
@@ -297,79 +297,3 @@ def _retention(settings: Settings) -> Retention:
 def _derived(secret: bytes, purpose: bytes) -> bytes:
     """A key of its own for each purpose, so that none weakens another."""
     return blake2b(purpose, key=secret, digest_size=32).digest()
-
-
-# --- what other programs see of a running server --------------------------------
-
-
-@contextmanager
-def _locked(folder: DataFolder) -> Iterator[None]:
-    """The data folder is this process's alone; the lock ends with the process."""
-    try:
-        folder.run.mkdir(mode=0o700, exist_ok=True)
-        lock = os.open(folder.lock, os.O_CREAT | os.O_WRONLY, 0o600)
-    except OSError as error:
-        raise FolderError(
-            f"{folder.run} cannot be used: {error.strerror}",
-            "Run the server as the user that owns the data folder.",
-        ) from None
-    try:
-        flock(lock, LOCK_EX | LOCK_NB)
-    except BlockingIOError:
-        os.close(lock)
-        raise FolderError(
-            f"another server holds {folder.lock}",
-            "One data folder has one server: stop that one, or name another"
-            " folder with --data.",
-        ) from None
-    try:
-        _withdraw(folder)  # what a server that was killed has left
-        yield
-    finally:
-        os.close(lock)
-
-
-@contextmanager
-def _announced(
-    folder: DataFolder, addresses: Addresses, operator_key: str
-) -> Iterator[None]:
-    """Let other programs know where we listen; gone when we end in order."""
-    try:
-        _write_private(folder.control_key, operator_key + "\n")
-        _write_private(folder.addresses, json.dumps(addresses.facts(), indent=1) + "\n")
-    except OSError as error:
-        raise FolderError(
-            f"{folder.run} cannot be written: {error.strerror}",
-            "Look at the disk; then start again.",
-        ) from None
-    log.info("serve.ready", http=", ".join(addresses.http))
-    _tell_systemd("READY=1")
-    try:
-        yield
-    finally:
-        _withdraw(folder)
-
-
-def _withdraw(folder: DataFolder) -> None:
-    """No program finds a server here any more."""
-    for path in (folder.addresses, folder.control_key):
-        path.unlink(missing_ok=True)
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Put a file in place as a whole, readable by its owner alone."""
-    draft = path.with_name(f".{path.name}.new")
-    descriptor = os.open(draft, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
-    with os.fdopen(descriptor, "w") as stream:
-        stream.write(text)
-    draft.replace(path)
-
-
-def _tell_systemd(state: str) -> None:
-    """sd_notify(3), if we were started by something that listens."""
-    name = os.environ.get("NOTIFY_SOCKET", "")
-    if not name:
-        return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender, suppress(OSError):
-        sender.connect("\0" + name[1:] if name.startswith("@") else name)
-        sender.send(state.encode())

@@ -11,7 +11,7 @@ import pytest
 import trio
 
 from appliance import demo
-from appliance.setup import DataFolder, FolderError, initialise
+from appliance.flow.setup import DataFolder, FolderError, initialise
 from tests.fakes.postroom import ROOT, program_words
 from tests.fakes.programs import wait_until
 

@@ -31,7 +31,7 @@ FLOORS = {
 # Rides beside Postfix, so it stays small: these and itself.
 AGENT = frozenset({"agent", "core", "net", "settings", "log"})
 # The top of the house.
-ANYTHING = frozenset({"cli", "serve", "setup", "demo", "__main__", "__init__"})
+ANYTHING = frozenset({"cli", "serve", "demo", "__main__", "__init__"})
 
 WITHOUT_TRIO = frozenset({"core", "smtp", "mime", "dialects"})
 # `postroom version` names SQLite's version; it opens no database.

@@ -17,8 +17,8 @@ import trio.testing
 from appliance import serve
 from appliance.core.delivery import State
 from appliance.edge.http.listen import BindError
+from appliance.flow.setup import DataFolder, FolderError, open_data
 from appliance.serve import Addresses, run_server
-from appliance.setup import DataFolder, FolderError, open_data
 from appliance.store.messages import get_message
 from tests.fakes.house import (
     SEND,

@@ -37,7 +37,7 @@ def _cure(call: Call) -> str:
     try:
         (call.data / FILE_NAME).open("rb").close()
     except PermissionError:
-        from appliance.setup import AS_ITS_USER
+        from appliance.flow.setup import AS_ITS_USER
 
         return AS_ITS_USER
     except OSError:
@@ -61,7 +61,7 @@ async def open_house(call: Call) -> AsyncIterator["Store"]:
     Raises:
         Failure: there is no data folder, or it cannot be used.
     """
-    from appliance.setup import DataFolder, FolderError, open_data
+    from appliance.flow.setup import DataFolder, FolderError, open_data
 
     try:
         async with open_data(DataFolder(call.data)) as store:

@@ -19,7 +19,7 @@ def demo(call: Call, *, once: bool) -> None:
     Without --data everything is made in a folder that is gone afterwards.
     """
     from appliance import demo as play
-    from appliance.setup import FolderError
+    from appliance.flow.setup import FolderError
 
     data = call.data if call.named else None
     try:

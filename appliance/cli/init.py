@@ -9,7 +9,7 @@ from appliance.cli.common import Call, Failure, common, example, run
 from appliance.cli.show import give_up_stdout, line, pairs, say
 
 if TYPE_CHECKING:  # these take 0.2 s to import, and `postroom --help` needs none
-    from appliance.setup import Initialised
+    from appliance.flow.setup import Initialised
 
 
 @click.command(
@@ -28,7 +28,7 @@ def init(call: Call, *, system: bool) -> None:
     The keys and the dashboard password are shown this once and stored as hashes.
     A second init of the same folder changes nothing.
     """
-    from appliance.setup import DataFolder, FolderError, initialise
+    from appliance.flow.setup import DataFolder, FolderError, initialise
 
     folder = DataFolder(call.data)
 

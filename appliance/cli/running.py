@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from fcntl import LOCK_NB, LOCK_SH, flock
 from pathlib import Path
 
-from appliance.setup import DataFolder
+from appliance.flow.setup import DataFolder
 
 MAX_FILE_BYTES = 65_536
 

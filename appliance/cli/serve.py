@@ -34,7 +34,7 @@ def serve(call: Call, *, overrides: tuple[str, ...]) -> None:
     settings = settings_of(call, overrides)
     from appliance import serve as server
     from appliance.edge.http.listen import BindError
-    from appliance.setup import DataFolder, FolderError
+    from appliance.flow.setup import DataFolder, FolderError
 
     try:
         DataFolder(call.data).read_secret()  # is there a data folder at all?

@@ -26,9 +26,9 @@ from appliance.core.domain import Proof, Purpose, Record
 from appliance.core.event import Event, EventFilter, EventType
 from appliance.core.ids import SubAccountId
 from appliance.core.provider import Security
+from appliance.flow.setup import DataFolder, Initialised, initialise, open_data
 from appliance.serve import Addresses, run_server
 from appliance.settings import Settings, load_settings
-from appliance.setup import DataFolder, Initialised, initialise, open_data
 from appliance.store.accounts import create_account
 from appliance.store.credentials import NewCredential, add_credential
 from appliance.store.database import Store

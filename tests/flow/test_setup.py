@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.setup import DataFolder, FolderError, initialise, open_data
+from appliance.flow.setup import DataFolder, FolderError, initialise, open_data
 from appliance.store.accounts import list_sub_accounts
 
 NOW = 1_700_000_000_000_000_000
