@@ -19,7 +19,8 @@ from appliance.core.delivery import State
 from appliance.edge.http.listen import BindError
 from appliance.flow.setup import DataFolder, FolderError, open_data
 from appliance.serve import Addresses, run_server
-from appliance.store.messages import get_message
+from appliance.store.deliveries import counts_by_state
+from appliance.store.messages import get_message, list_recent
 from tests.fakes.house import (
     SEND,
     House,
@@ -446,8 +447,15 @@ async def test_a_stop_right_behind_a_mail_leaves_nothing_in_flight(
     many = [{"email": f"r{number}@x.example"} for number in range(3)]
     with trio.fail_after(30):  # the drain would take an hour
         for name in "abc":
-            async with open_house(tmp_path / name, "relay.drain_timeout=1h") as house:
-                await house.send(mail(to=many))
+            premises = await furnish(tmp_path / name)
+            async with running(premises, "relay.drain_timeout=1h") as house:
+                assert (await house.send(mail(to=many))).status_code == 200
+            async with open_data(premises.folder) as store:
+                counts = await store.read(counts_by_state)
+                ended = await store.read(list_recent, 9)
+            assert counts[State.IN_FLIGHT] == 0
+            settled = sum(one.state is State.SENT for one in ended)
+            assert settled + counts[State.QUEUED] == len(many)
 
 
 async def test_a_sandbox_on_a_full_disk_waits_and_goes_on(tmp_path: Path) -> None:

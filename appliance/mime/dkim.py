@@ -144,12 +144,6 @@ def generate_ed25519_key(selector: str) -> DkimKey:
     return _dkim_key(selector, Algorithm.ED25519_SHA256, private, public)
 
 
-def public_record(key: DkimKey) -> str:
-    """The TXT record by which receivers know the key (RFC 6376 3.6.1, RFC 8463 4)."""
-    kind = "rsa" if key.algorithm is Algorithm.RSA_SHA256 else "ed25519"
-    return f"v=DKIM1; k={kind}; p={key.public}"
-
-
 def relaxed_headers(
     headers: Sequence[tuple[bytes, bytes]],
 ) -> list[tuple[bytes, bytes]]:

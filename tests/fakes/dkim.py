@@ -7,8 +7,13 @@ import dkim
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from appliance.core.domain import DkimKey
-from appliance.mime.dkim import public_record
+from appliance.core.domain import Algorithm, DkimKey
+
+
+def public_record(key: DkimKey) -> str:
+    """The least TXT record that makes a key known (RFC 6376 3.6.1, RFC 8463 4)."""
+    kind = "rsa" if key.algorithm is Algorithm.RSA_SHA256 else "ed25519"
+    return f"v=DKIM1; k={kind}; p={key.public}"
 
 
 def records(*keys: DkimKey) -> Callable[..., bytes | None]:

@@ -8,9 +8,6 @@ ED25519_SELECTOR = "sp-dkim-ed"
 RETURN_PATH_LABEL = "sp-bounce"
 TRACKING_LABEL = "sp-track"
 
-# Support and customers search for this sentence (spec 6).
-NO_RETURN_PATH = "No verified return path domain configured for sender domain"
-
 
 def return_path_host(name: str) -> str:
     """The host that takes bounces for the sender domain ``name``."""

@@ -8,7 +8,6 @@ from enum import Enum
 
 from appliance.core.credential import Credential
 from appliance.dialects.names import Dialect
-from appliance.dialects.sendpost import paths
 
 MAX_KEY_CHARS = 256
 
@@ -18,13 +17,6 @@ class KeyKind(Enum):
 
     SUB_ACCOUNT = b"x-subaccount-apikey"
     ACCOUNT = b"x-account-apikey"
-
-
-def key_kind(path: str) -> KeyKind | None:
-    """The kind of key that the API path ``path`` wants; None outside the API."""
-    if path.startswith(paths.SUB_ACCOUNT):
-        return KeyKind.SUB_ACCOUNT
-    return KeyKind.ACCOUNT if path.startswith(paths.ACCOUNT) else None
 
 
 def read_key(headers: Iterable[tuple[bytes, bytes]], kind: KeyKind) -> str | None:

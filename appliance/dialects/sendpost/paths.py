@@ -1,7 +1,7 @@
 """The paths of the API and of tracking, in every spelling that is served.
 
-API paths are compared without the slash at their end, since the vendor's own
-clients put one on some of them and a redirect would break them.
+API paths stand here without the slash at their end; they are served with it too,
+since the vendor's own clients put one on some of them and follow no redirect.
 """
 
 from collections.abc import Mapping
@@ -11,11 +11,9 @@ from appliance.core.token import TokenKind
 
 API = "/api/v1"
 SUB_ACCOUNT = f"{API}/subaccount/"  # what a sub-account's key opens
-ACCOUNT = f"{API}/account/"  # what an account's key opens
 
 SEND = f"{SUB_ACCOUNT}email"
 SEND_TEMPLATE = f"{SUB_ACCOUNT}email/template"
-SEND_PATHS = frozenset({SEND, SEND_TEMPLATE})
 
 # The spelling that is written into mail, for each kind of link.
 TRACKING: Mapping[TokenKind, str] = MappingProxyType(
@@ -30,11 +28,6 @@ SPELLINGS: tuple[tuple[str, TokenKind], ...] = tuple(
     for kind, path in TRACKING.items()
     for spelling in (path, path.replace("/tpsp/", "/"))
 )
-
-
-def without_slash(path: str) -> str:
-    """``path`` as it is compared with those above."""
-    return path[:-1] if path.endswith("/") and len(path) > 1 else path
 
 
 def read_tracking(path: str) -> tuple[TokenKind, str] | None:

@@ -1,7 +1,6 @@
 from appliance.core.address import is_domain
 from appliance.core.domain import Purpose, Record
 from appliance.dialects.sendpost.domain import (
-    NO_RETURN_PATH,
     records_for,
     return_path_host,
     tracking_host,
@@ -48,10 +47,3 @@ def test_the_hosts_are_host_names() -> None:
     """Mail and links can use them as they are."""
     assert is_domain(return_path_host("example.com"))
     assert is_domain(tracking_host("example.com"))
-
-
-def test_the_reason_is_word_for_word() -> None:
-    """Customers and support search for the documented sentence."""
-    assert NO_RETURN_PATH == (
-        "No verified return path domain configured for sender domain"
-    )

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from appliance.core.credential import Credential, Scope
 from appliance.core.ids import AccountId, CredentialId, SubAccountId
-from appliance.dialects.sendpost.login import KeyKind, key_kind, read_key, speaks_for
+from appliance.dialects.sendpost.login import KeyKind, read_key, speaks_for
 
 
 def credential(sub_account: int | None, dialect: str = "sendpost") -> Credential:
@@ -22,23 +22,6 @@ def credential(sub_account: int | None, dialect: str = "sendpost") -> Credential
         hint="abcd",
         created_ns=0,
     )
-
-
-@pytest.mark.parametrize(
-    ("path", "kind"),
-    [
-        ("/api/v1/subaccount/email/", KeyKind.SUB_ACCOUNT),
-        ("/api/v1/subaccount/domain", KeyKind.SUB_ACCOUNT),
-        ("/api/v1/account/ippool", KeyKind.ACCOUNT),
-        ("/api/v1/account/subaccount/", KeyKind.ACCOUNT),
-        ("/api/v1/other", None),
-        ("/track/open/x", None),
-        ("/", None),
-    ],
-)
-def test_the_path_says_which_key_opens_it(path: str, kind: KeyKind | None) -> None:
-    """The first folder below the version decides, and nothing else."""
-    assert key_kind(path) is kind
 
 
 @pytest.mark.parametrize("name", [b"X-SubAccount-ApiKey", b"x-subaccount-apikey"])

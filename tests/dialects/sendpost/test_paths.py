@@ -4,34 +4,6 @@ from appliance.core.token import TokenKind
 from appliance.dialects.sendpost import paths
 
 
-@pytest.mark.parametrize("slash", ["", "/"])
-@pytest.mark.parametrize(
-    "path", ["/api/v1/subaccount/email", "/api/v1/subaccount/email/template"]
-)
-def test_send_paths_are_known_with_and_without_slash(path: str, slash: str) -> None:
-    """The vendor's clients differ in the last slash and follow no redirect."""
-    assert paths.without_slash(path + slash) in paths.SEND_PATHS
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/api/v1/subaccount/email//",
-        "/api/v1/subaccount/emails",
-        "/api/v1/subaccount/EMAIL",
-        "/api/v1/subaccount/",
-    ],
-)
-def test_no_other_path_sends(path: str) -> None:
-    """One slash is forgiven, nothing else."""
-    assert paths.without_slash(path) not in paths.SEND_PATHS
-
-
-def test_the_root_keeps_its_slash() -> None:
-    """A path is never empty."""
-    assert paths.without_slash("/") == "/"
-
-
 @pytest.mark.parametrize(
     ("path", "kind"),
     [
