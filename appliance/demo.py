@@ -46,8 +46,13 @@ from appliance.store.domains import trust_domain
 DOMAIN = "demo.postroom.test"
 TARGET = "https://www.example.com/orders/4711?from=mail"
 PATIENCE_SECONDS = 30.0
-# The HTTP port of the demo is whatever is free, so that it runs beside a server.
-OVERRIDES = ("http.bind=127.0.0.1:0", "log.level=warning")
+# The ports of the demo are whatever is free, so that it runs beside a server.
+OVERRIDES = (
+    "http.bind=127.0.0.1:0",
+    "smtp.submission=127.0.0.1:0",
+    "smtp.submissions=127.0.0.1:0",
+    "log.level=warning",
+)
 
 
 @dataclass(frozen=True, slots=True)

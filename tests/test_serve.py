@@ -1,5 +1,7 @@
 import json
 import os
+import resource
+import shutil
 import signal
 import socket
 import sqlite3
@@ -13,15 +15,20 @@ import httpx
 import pytest
 import trio
 import trio.testing
+from cryptography import x509
 
 from appliance import serve
 from appliance.core.delivery import State
-from appliance.edge.http.listen import BindError
+from appliance.core.event import EventType
+from appliance.edge.listen import BindError
 from appliance.flow.setup import DataFolder, FolderError, open_data
+from appliance.net.tls_server import CertificateError
 from appliance.serve import Addresses, run_server
 from appliance.store.deliveries import counts_by_state
+from appliance.store.login_blocks import lift_login_block
 from appliance.store.messages import get_message, list_recent
 from tests.fakes.house import (
+    DOMAIN,
     SEND,
     House,
     Premises,
@@ -32,8 +39,9 @@ from tests.fakes.house import (
     running,
     settings_of,
 )
-from tests.fakes.postroom import ROOT, program_words
+from tests.fakes.postroom import DOORS, ROOT, program_words
 from tests.fakes.programs import wait_until
+from tests.fakes.smtp_doors import Caller
 from tests.fakes.upstream import FakeUpstream, Hold, Say, Script
 
 SOON = 20.0
@@ -57,14 +65,17 @@ async def test_it_says_where_it_listens(tmp_path: Path) -> None:
     async with open_house(tmp_path) as house:
         found = json.loads(house.folder.addresses.read_text())
         (http,) = house.addresses.http
+        (submission,) = house.addresses.submission
+        (submissions,) = house.addresses.submissions
         assert found == {
             "http": http,
             "live": f"ws://{http}/postroom/v1/live",
-            "submission": [],
-            "submissions": [],
+            "submission": [submission],
+            "submissions": [submissions],
             "mx": [],
         }
-        assert int(http.rpartition(":")[2]) > 0
+        for bound in (http, submission, submissions):
+            assert int(bound.rpartition(":")[2]) > 0
         folder = house.folder
         for path in (folder.addresses, folder.control_key, folder.lock):
             assert mode(path) == 0o600
@@ -160,7 +171,8 @@ async def test_several_doors_and_no_door(tmp_path: Path) -> None:
                 answer = await client.get(f"http://{address}/healthz")
                 assert answer.status_code == 200
     closing, folder = trio.Event(), premises.folder
-    settings = settings_of(folder, "http.bind=")
+    closed = ("http.bind=", "smtp.submission=", "smtp.submissions=")
+    settings = settings_of(folder, *closed)
     with trio.fail_after(SOON):
         async with trio.open_nursery() as nursery:
 
@@ -172,6 +184,137 @@ async def test_several_doors_and_no_door(tmp_path: Path) -> None:
             found = json.loads(folder.addresses.read_text())
             assert (found["http"], found["live"]) == ("", "")
             closing.set()
+
+
+# --- the SMTP doors --------------------------------------------------------------
+
+
+@asynccontextmanager
+async def call(address: str) -> AsyncIterator[Caller]:
+    """A client of the door at this address."""
+    host, _, port = address.rpartition(":")
+    async with await trio.open_tcp_stream(host, int(port)) as stream:
+        yield Caller(stream)
+
+
+async def test_mail_comes_in_by_the_smtp_doors(tmp_path: Path) -> None:
+    """In clear until STARTTLS, or under TLS from the start; and it leaves."""
+    async with open_house(tmp_path, "smtp.host=mail.test") as house:
+        async with call(house.addresses.submission[0]) as caller:
+            await caller.secure()
+            key = house.made.keys["anypostKey"]
+            assert (await caller.log_in(key, user="anypost")).startswith("235 ")
+            assert (await caller.says(f"MAIL FROM:<a@{DOMAIN}>")).startswith("250 ")
+            assert (await caller.says("RCPT TO:<b@example.net>")).startswith("250 ")
+            assert (await caller.says("DATA")).startswith("354 ")
+            said = await caller.says(f"From: a@{DOMAIN}\r\n\r\nhi\r\n.")
+            assert said.startswith("250 ")
+        await house.heard(EventType.SENT)
+        async with call(house.addresses.submissions[0]) as caller:
+            await caller.start_tls()
+            assert (await caller.hears()).startswith("220 mail.test ")
+
+
+async def test_a_missing_certificate_is_made(tmp_path: Path) -> None:
+    """A folder from before there were SMTP doors; once, for the name that is set."""
+    premises = await furnish(tmp_path)
+    shutil.rmtree(premises.folder.certificate.parent)
+    made = []
+    for _ in range(2):
+        async with running(premises, "smtp.host=mail.test"):
+            made.append(premises.folder.certificate.read_bytes())
+    assert made[0] == made[1]
+    certificate = x509.load_pem_x509_certificate(made[0])
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    assert names.value.get_values_for_type(x509.DNSName) == ["mail.test"]
+
+
+async def test_without_smtp_doors_no_certificate_is_asked_for(tmp_path: Path) -> None:
+    """Nor made."""
+    premises = await furnish(tmp_path)
+    shutil.rmtree(premises.folder.certificate.parent)
+    closed = ("smtp.submission=", "smtp.submissions=")
+    async with running(premises, *closed, "smtp.certificate=/nosuch"):
+        assert not premises.folder.certificate.exists()
+
+
+async def test_a_certificate_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """The start is refused; nothing else is served instead."""
+    premises = await furnish(tmp_path)
+    settings = settings_of(premises.folder, "smtp.certificate=/nosuch/cert.pem")
+    with pytest.raises(CertificateError, match=r"/nosuch/cert\.pem: No such file"):
+        await run_server(premises.folder, settings, trio.Event())
+    assert run_folder(premises.folder) == {"lock"}
+
+
+async def test_an_smtp_port_in_use_is_named(tmp_path: Path) -> None:
+    """The web door, which was open by then, is closed again."""
+    premises = await furnish(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        settings = settings_of(premises.folder, f"smtp.mx={address}")
+        with pytest.raises(BaseExceptionGroup) as caught:
+            await run_server(premises.folder, settings, trio.Event())
+    (lone,) = leaves(caught.value)
+    assert str(lone) == f"cannot listen on {address}: it is in use"
+
+
+async def test_smtp_sessions_are_told_when_it_stops(tmp_path: Path) -> None:
+    """Idle ones end at once: the stop does not wait for them."""
+    async with (
+        open_house(tmp_path, "smtp.mx=127.0.0.1:0") as house,
+        call(house.addresses.mx[0]) as caller,
+    ):
+        assert (await caller.hears()).startswith("220 ")
+        house.closing.set()
+        assert (await caller.hears()).startswith("421 4.3.2 ")
+
+
+async def test_a_lifted_block_is_known_within_a_second(tmp_path: Path) -> None:
+    """ATTACKS 3: who was blocked by mistake need not wait for a restart."""
+    async with open_house(tmp_path, "smtp.login_failures=2") as house:
+        (submission,) = house.addresses.submission
+        async with call(submission) as caller:
+            await caller.secure()
+            for _ in range(2):
+                assert (await caller.log_in("wrong")).startswith("535 ")
+        async with call(submission) as caller:
+            assert (await caller.hears()).startswith("421 4.7.0 ")
+        async with house.outside() as store:
+            assert await store.write(lift_login_block, "127.0.0.1")
+        with trio.fail_after(1):
+            while True:
+                async with call(submission) as caller:
+                    if (await caller.hears()).startswith("220 "):
+                        break
+                await trio.sleep(0.02)
+
+
+async def test_a_block_outlives_a_restart(tmp_path: Path) -> None:
+    """ATTACKS 3: it is a row."""
+    premises = await furnish(tmp_path)
+    async with (
+        running(premises, "smtp.login_failures=1") as house,
+        call(house.addresses.submission[0]) as caller,
+    ):
+        await caller.secure()
+        await caller.log_in("wrong")
+    async with (
+        running(premises) as house,
+        call(house.addresses.submission[0]) as caller,
+    ):
+        assert (await caller.hears()).startswith("421 4.7.0 ")
+
+
+def test_all_files_are_taken_that_may_be() -> None:
+    """ATTACKS 4: each connection is one; the usual 1,024 are soon used up."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (before[0] - 1, before[1]))
+        serve._take_all_files()
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (before[1], before[1])
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 # --- how it stops ---------------------------------------------------------------
@@ -327,13 +470,15 @@ class Process:
     async def start(self, *overrides: str) -> None:
         """Returns when it serves."""
         sets = [word for one in overrides for word in ("--set", one)]
+        doors = [word for pair in DOORS.items() for word in ("--set", "=".join(pair))]
         clean = {k: v for k, v in os.environ.items() if not k.startswith("POSTROOM_")}
         with self.log.open("wb") as log:
             self._process = await trio.lowlevel.open_process(
                 [
                     *program_words(),
                     *("serve", "--data", str(self.folder.root)),
-                    *("--set", "http.bind=127.0.0.1:0", *sets),
+                    *doors,
+                    *sets,
                 ],
                 stdout=log,
                 stderr=log,
@@ -430,14 +575,6 @@ async def test_a_bug_in_a_loop_ends_the_process(tmp_path: Path) -> None:
         assert await server.ends() != 0
     assert "no such table" in server.log.read_text()
     assert run_folder(premises.folder) == {"lock"}
-
-
-async def test_every_purpose_has_a_key_of_its_own(tmp_path: Path) -> None:
-    """A token's key says nothing about the key that seals passwords."""
-    secret = (await furnish(tmp_path)).folder.read_secret()
-    keys = {serve._derived(secret, purpose) for purpose in (b"a", b"b", b"")}
-    assert len(keys | {secret}) == 4
-    assert serve._derived(secret, b"a") == serve._derived(secret, b"a")
 
 
 async def test_a_stop_right_behind_a_mail_leaves_nothing_in_flight(

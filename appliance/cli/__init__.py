@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "key": "appliance.cli.key:key",
         "events": "appliance.cli.events:events",
         "status": "appliance.cli.status:status",
+        "unblock": "appliance.cli.unblock:unblock",
         "config": "appliance.cli.config:config",
         "version": "appliance.cli.version:version",
     }

@@ -14,9 +14,16 @@ from appliance.cli.data import (
     pick_sub_account,
     settings_of,
 )
-from appliance.cli.show import line, lines, note, plain, say, table, when, yes
-from appliance.cli.zone import txt_strings, zone_line
-from appliance.core.domain import Purpose, Record, SenderDomain
+from appliance.cli.domain_words import (
+    facts,
+    finding_facts,
+    row,
+    show_findings,
+    show_records,
+    warn_of_local_name,
+)
+from appliance.cli.show import line, lines, note, say, table
+from appliance.core.domain import Purpose, SenderDomain
 
 if TYPE_CHECKING:  # these take 0.3 s to import, and --help needs none
     from appliance.flow.verification import Finding
@@ -47,11 +54,11 @@ def add(call: Call, *, name: str, sub_account: str) -> None:
     settings, ascii_name = settings_of(call), domain_name(name)
     made = run(lambda: _add(call, settings, ascii_name, sub_account))
     if call.as_json:
-        line(_facts(made))
+        line(facts(made))
         return
     say(f"Domain {made.name} is added. Publish these records:\n")
-    _show_records(made)
-    _warn_of_local_name(settings)
+    show_records(made)
+    warn_of_local_name(settings)
     note(f"\nThen: postroom domain verify {made.name}")
 
 
@@ -63,10 +70,10 @@ def list_all(call: Call) -> None:
     """List the domains and what of each is verified."""
     found = run(lambda: _load(call))
     if call.as_json:
-        lines(map(_facts, found))
+        lines(map(facts, found))
         return
     headings = ("NAME", "OWNER", "VERIFIED", "DKIM", "RETURN PATH", "TRACKING", "DMARC")
-    table(headings, map(_row, found))
+    table(headings, map(row, found))
 
 
 @domain.command(
@@ -80,11 +87,11 @@ def show(call: Call, *, name: str, sub_account: str) -> None:
     """Show the DNS records of a domain and what is known of each."""
     found = run(lambda: _find(call, name, sub_account))
     if call.as_json:
-        line(_facts(found))
+        line(facts(found))
         return
     state = "verified" if found.verified else "not verified"
     say(f"Domain {found.name} is {state}. Its records:\n")
-    _show_records(found)
+    show_records(found)
 
 
 @domain.command(
@@ -103,10 +110,10 @@ def verify(call: Call, *, name: str, sub_account: str) -> None:
     settings = settings_of(call)
     found, findings = run(lambda: _verify(call, settings, name, sub_account))
     if call.as_json:
-        records = [_finding_facts(finding) for finding in findings]
-        line({**_facts(found), "records": records})
+        records = [finding_facts(finding) for finding in findings]
+        line({**facts(found), "records": records})
     else:
-        _show_findings(findings)
+        show_findings(findings)
     if not found.verified:
         hint = "DNS changes take a while. On your own word: postroom domain trust"
         raise Failure(f"{found.name} is not verified", f"{hint} {found.name}")
@@ -132,10 +139,39 @@ def trust(call: Call, *, name: str, tracking: bool, sub_account: str) -> None:
         purposes.append(Purpose.TRACKING)
     found = run(lambda: _trust(call, name, sub_account, purposes))
     if call.as_json:
-        line(_facts(found))
+        line(facts(found))
         return
     words = ", ".join(one.value for one in purposes)
     say(f"Domain {found.name} is verified on your word: {words}.")
+
+
+@domain.command(
+    short_help="Track opens and clicks of a domain's SMTP mail.",
+    epilog=example("postroom domain track example.com --opens --clicks"),
+)
+@click.argument("name")
+@click.option("--opens/--no-opens", default=None, help="Put a pixel into HTML.")
+@click.option("--clicks/--no-clicks", default=None, help="Lead links by us.")
+@_of_owner
+@common
+def track(
+    call: Call, *, name: str, opens: bool | None, clicks: bool | None, sub_account: str
+) -> None:
+    """Say what is tracked in mail that says nothing about it, as all SMTP mail does.
+
+    What is not named stays as it is; at first neither is tracked, and mail leaves
+    as it came. Requests over HTTP say it themselves.
+    """
+    if opens is None and clicks is None:
+        raise click.UsageError("say what: --opens, --no-opens, --clicks, --no-clicks")
+    found = run(lambda: _track(call, name, sub_account, opens=opens, clicks=clicks))
+    if call.as_json:
+        line(facts(found))
+        return
+    tracking = found.tracking
+    kinds = {"opens": tracking.opens, "clicks": tracking.clicks}
+    words = ", ".join(kind for kind, wanted in kinds.items() if wanted) or "nothing"
+    say(f"Tracked in SMTP mail from {found.name}: {words}.")
 
 
 @domain.command(
@@ -222,80 +258,18 @@ async def _remove(call: Call, name: str, sub_account: str) -> SenderDomain:
         return found
 
 
-def _show_records(one: SenderDomain) -> None:
-    """Twice: for a zone file, and for forms on the web."""
-    for record in one.records:
-        say(zone_line(record))
-    say("")
-    rows = [row for record in one.records for row in _record_rows(record)]
-    table(("FOR", "STATE", "TYPE", "HOST", "VALUE"), rows)
+async def _track(
+    call: Call, name: str, sub_account: str, *, opens: bool | None, clicks: bool | None
+) -> SenderDomain:
+    from appliance.store.domains import set_tracking
 
-
-def _record_rows(record: Record) -> list[tuple[object, ...]]:
-    """A row, and one more for each further string of a long value."""
-    first, *more = txt_strings(record.value)
-    head = (record.purpose.value, _state(record), record.type, record.host, first)
-    return [head, *(("", "", "", "", part) for part in more)]
-
-
-def _show_findings(findings: Sequence["Finding"]) -> None:
-    for finding in findings:
-        record = finding.record
-        say(f"{record.purpose.value}: {_state(record)}")
-        say(f"  asked     {plain(record.host)} {record.type}")
-        say(f"  expected  {plain(record.value)}")
-        for value in finding.found or ("nothing",):
-            say(f"  found     {plain(value)}")
-        if record.failure:
-            say(f"  {plain(record.failure)}")
-
-
-def _warn_of_local_name(settings: "Settings") -> None:
-    if "." not in settings.public_host:
-        note(
-            f"\nWarning: {settings.public_host!r} is no public host name. Set"
-            " domain.public_host (or http.public_url), then remove the domain and add"
-            " it again."
+    async with open_house(call) as store:
+        found = await pick_domain(store, name, sub_account)
+        now = found.tracking
+        await store.write(
+            set_tracking,
+            found.id,
+            opens=now.opens if opens is None else opens,
+            clicks=now.clicks if clicks is None else clicks,
         )
-
-
-def _state(record: Record) -> str:
-    if record.verified:
-        return f"verified ({record.proof.value})"
-    return "failed" if record.failure else "not checked"
-
-
-def _facts(one: SenderDomain) -> dict[str, object]:
-    return {
-        "name": one.name,
-        "id": str(one.uuid),
-        "subAccount": int(one.sub_account),
-        "created": when(one.created_ns),
-        "verified": one.verified,
-        "records": [_record_facts(record) for record in one.records],
-    }
-
-
-def _record_facts(record: Record) -> dict[str, object]:
-    return {
-        "purpose": record.purpose.value,
-        "host": record.host,
-        "type": record.type,
-        "value": record.value,
-        "zone": zone_line(record),
-        "verified": record.verified,
-        "proof": record.proof.value,
-        "checked": when(record.checked_ns),
-        "failure": record.failure,
-    }
-
-
-def _finding_facts(finding: "Finding") -> dict[str, object]:
-    return {**_record_facts(finding.record), "found": list(finding.found)}
-
-
-def _row(one: SenderDomain) -> tuple[object, ...]:
-    columns = (Purpose.DKIM, Purpose.RETURN_PATH, Purpose.TRACKING, Purpose.DMARC)
-    proofs = (one.record(purpose) for purpose in columns)
-    states = (_state(record) if record else "" for record in proofs)
-    return (one.name, one.sub_account, yes(one.verified), *states)
+        return await pick_domain(store, name, sub_account)

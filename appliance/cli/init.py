@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from appliance.cli.common import Call, Failure, common, example, run
+from appliance.cli.data import settings_of
 from appliance.cli.show import give_up_stdout, line, pairs, say
 
 if TYPE_CHECKING:  # these take 0.2 s to import, and `postroom --help` needs none
@@ -23,22 +24,31 @@ if TYPE_CHECKING:  # these take 0.2 s to import, and `postroom --help` needs non
 )
 @common
 def init(call: Call, *, system: bool) -> None:
-    """Make the data folder: database, settings file, first account and keys.
+    """Make the data folder: settings file, certificate, first account and keys.
+
+    With --system mail is taken in on the ports that the world expects (25, 465,
+    587, 2587), as far as nobody else has them; otherwise from this machine only.
 
     The keys and the dashboard password are shown this once and stored as hashes.
     A second init of the same folder changes nothing.
     """
     from appliance.flow.setup import DataFolder, FolderError, initialise
+    from appliance.net.tls_server import CertificateError
 
     folder = DataFolder(call.data)
+    settings = settings_of(call)
+    host = "" if settings.smtp.certificate else settings.smtp_host
 
     async def make() -> "Initialised | None":
-        return await initialise(folder, time.time_ns(), system=system)
+        return await initialise(folder, time.time_ns(), system=system, host=host)
 
     try:
         made = run(make)
     except FolderError as error:
         raise Failure(str(error), error.hint) from None
+    except CertificateError as error:
+        hint = f"Remove {folder.certificate_key}, and a new one is made."
+        raise Failure(str(error), hint) from None
     if made is None:
         _show_unchanged(call)
         return
@@ -62,12 +72,15 @@ def _facts(call: Call, made: "Initialised") -> dict[str, object]:
     """The keys by their names; that of the sub-account stands with the sub-account."""
     keys = dict(made.keys)
     sub_account = {"id": int(made.sub_account.id), "key": keys.pop("subAccountKey")}
-    return {
+    facts: dict[str, object] = {
         "data": str(call.data.resolve()),
         "subAccount": sub_account,
         **keys,
         "dashboard": {"user": made.user, "password": made.password},
     }
+    if made.notes:
+        facts["notes"] = made.notes
+    return facts
 
 
 def _cure(call: Call) -> str:
@@ -93,4 +106,6 @@ def _show(call: Call, made: "Initialised") -> None:
     )
     say("")
     say("The keys and the password are shown this once. Keep them somewhere safe.")
+    for note in made.notes:
+        say(note)
     say(f"Next: postroom serve --data {call.data}")

@@ -1,14 +1,21 @@
 """`postroom key`: keys for the APIs and passwords for SMTP."""
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import click
 
 from appliance.cli.common import Call, Failure, common, example, read_name, run
-from appliance.cli.data import domain_name, open_house, pick_sub_account
+from appliance.cli.data import open_house, pick_sub_account
+from appliance.cli.key_wish import (
+    Options,
+    Wish,
+    read_networks,
+    read_username,
+    wish,
+)
 from appliance.cli.show import line, lines, say, table, when
-from appliance.core.credential import Credential, Scope, hash_key, hint_of, make_key
+from appliance.core.credential import Credential, Scope, hash_key, hint_of
 from appliance.core.ids import parse_uuid
 from appliance.dialects.names import Dialect
 
@@ -23,14 +30,22 @@ def key() -> None:
 
 @key.command(
     short_help="Make a key and show it once.",
-    epilog=example("postroom key add --dialect smtp --scope send_only --name shop"),
+    epilog=example("postroom key add --smtp --scope send_only --name shop"),
 )
 @click.option(
     "--dialect",
     type=click.Choice([one.value for one in Dialect]),
-    required=True,
     help="The wire format that the key is for.",
 )
+@click.option("--smtp", is_flag=True, help="Short for --dialect smtp.")
+@click.option(
+    "--username",
+    default="",
+    callback=read_username,
+    metavar="NAME",
+    help="The user name of an SMTP password. Default: one is made.",
+)
+@click.option("--test", is_flag=True, help="Its mail is kept for viewing and not sent.")
 @click.option(
     "--sub-account", default="", metavar="ID", help="Its owner. Default: the first."
 )
@@ -50,48 +65,35 @@ def key() -> None:
     help="May send as this domain only; can be repeated. Default: all.",
 )
 @click.option(
+    "--allowed-ip",
+    "networks",
+    multiple=True,
+    callback=read_networks,
+    metavar="ADDRESS",
+    help="May be used from this address or network only; can be repeated.",
+)
+@click.option(
     "--name", callback=read_name, help="What it is for, to tell it from others."
 )
 @common
-def add(
-    call: Call,
-    *,
-    dialect: str,
-    sub_account: str,
-    whole: bool,
-    scope: str,
-    allowed: tuple[str, ...],
-    name: str,
-) -> None:
-    """Make a key. It is shown this once; only a hash of it is stored."""
-    if whole and sub_account:
-        raise click.UsageError("--account and --sub-account exclude each other")
-    text = make_key(Dialect(dialect).key_prefix)
-    domains = frozenset(map(domain_name, allowed))
+def add(call: Call, **options: Unpack[Options]) -> None:
+    """Make a key. It is shown this once; only a hash of it is stored.
 
-    async def store_key() -> Credential:
-        from appliance.store.credentials import NewCredential, add_credential
-
-        async with open_house(call) as store:
-            owner = await pick_sub_account(store, sub_account)
-            new = NewCredential(
-                account=owner.account,
-                sub_account=None if whole else owner.id,
-                dialect=dialect,
-                scope=Scope(scope),
-                name=name,
-                hash=hash_key(text),
-                hint=hint_of(text),
-                created_ns=time.time_ns(),
-                allowed_domains=domains,
-            )
-            return await store.write(add_credential, new)
-
-    made = run(store_key)
+    With --smtp it is a user name and a password for mail programs.
+    """
+    wanted = wish(options)
+    made = run(lambda: _store_key(call, wanted))
+    if made is None:
+        hint = "Name another with --username, or revoke the key that has it."
+        raise Failure(f"the user name {wanted.username} is in use", hint)
     if call.as_json:
-        line({**_facts(made), "key": text})
+        line({**_facts(made), "key": wanted.text})
         return
-    say(text)
+    if made.username:
+        say(f"User name: {made.username}")
+        say(f"Password:  {wanted.text}")
+    else:
+        say(wanted.text)
     say(f"This key is shown once. Its id is {made.uuid}.")
 
 
@@ -110,6 +112,8 @@ def list_keys(call: Call) -> None:
         "OWNER",
         "SCOPE",
         "DOMAINS",
+        "FROM",
+        "USER NAME",
         "NAME",
         "STATE",
     )
@@ -138,6 +142,27 @@ def revoke(call: Call, *, key_id: str) -> None:
         say(f"Key {uuid} is revoked.")
 
 
+async def _store_key(call: Call, wanted: Wish) -> Credential | None:
+    from appliance.store.credentials import NewCredential, add_credential
+
+    async with open_house(call) as store:
+        owner = await pick_sub_account(store, wanted.sub_account)
+        new = NewCredential(
+            account=owner.account,
+            sub_account=None if wanted.whole_account else owner.id,
+            dialect=wanted.dialect.value,
+            scope=wanted.scope,
+            name=wanted.name,
+            hash=hash_key(wanted.text),
+            hint=hint_of(wanted.text),
+            created_ns=time.time_ns(),
+            allowed_domains=wanted.domains,
+            username=wanted.username,
+            allowed_networks=wanted.networks,
+        )
+        return await store.write(add_credential, new)
+
+
 async def _load(call: Call) -> list[Credential]:
     from appliance.store.credentials import list_credentials
 
@@ -157,9 +182,11 @@ def _facts(one: Credential) -> dict[str, object]:
         "id": str(one.uuid),
         "hint": one.hint,
         "dialect": one.dialect,
+        "username": one.username or None,
         "subAccount": one.sub_account,
         "scope": one.scope.value,
         "allowedDomains": sorted(one.allowed_domains),
+        "allowedIps": list(map(str, one.allowed_networks)),
         "name": one.name,
         "created": when(one.created_ns),
         "revoked": when(one.revoked_ns),
@@ -174,6 +201,8 @@ def _row(one: Credential) -> tuple[object, ...]:
         "account" if one.sub_account is None else one.sub_account,
         one.scope.value,
         ", ".join(sorted(one.allowed_domains)) or "all",
+        ", ".join(map(str, one.allowed_networks)) or "anywhere",
+        one.username,
         one.name,
         f"revoked {when(one.revoked_ns)}" if one.revoked_ns else "good",
     )

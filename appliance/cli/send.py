@@ -108,7 +108,7 @@ def send(
         html=_decoded(html, settings.http.max_body) if html else None,
         attachments=_attachments(files, settings.intake.max_attachments),
     )
-    mails = [Submission(content, Recipient(one), pool=pool) for one in recipients]
+    mails = [Submission(content, (Recipient(one),), pool=pool) for one in recipients]
     verdicts = run(lambda: _hand_in(call, sub_account, mails))
     if call.as_json:
         lines(map(_facts, recipients, verdicts))

@@ -12,6 +12,12 @@ from appliance.cli.common import (
 )
 from appliance.cli.data import settings_of
 
+_BIND_HINT = (
+    "Another program may have the port, and those below 1024 need a right of their"
+    " own. Ours are the settings http.bind, smtp.submission, smtp.submissions and"
+    " smtp.mx."
+)
+
 
 @click.command(
     short_help="Run the server.",
@@ -33,8 +39,9 @@ def serve(call: Call, *, overrides: tuple[str, ...]) -> None:
     """
     settings = settings_of(call, overrides)
     from appliance import serve as server
-    from appliance.edge.http.listen import BindError
+    from appliance.edge.listen import BindError
     from appliance.flow.setup import DataFolder, FolderError
+    from appliance.net.tls_server import CertificateError
 
     try:
         DataFolder(call.data).read_secret()  # is there a data folder at all?
@@ -43,8 +50,10 @@ def serve(call: Call, *, overrides: tuple[str, ...]) -> None:
     except FolderError as error:
         raise Failure(str(error), error.hint) from None
     except BindError as error:
-        hint = "Another program may have the port. Ours is the setting http.bind."
-        raise Failure(str(error), hint) from None
+        raise Failure(str(error), _BIND_HINT) from None
+    except CertificateError as error:
+        hint = "What is served is set by smtp.certificate and smtp.key."
+        raise Failure(f"no certificate for SMTP: {error}", hint) from None
     except OSError as error:  # a bug, of which all is to be seen
         raise RuntimeError("the server failed") from error
     click.get_current_context().exit(status)

@@ -1,6 +1,7 @@
 """`postroom status`: how things stand, with the server running or stopped."""
 
 import json
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -46,6 +47,7 @@ _TITLES = {
     "pools": "Pools",
     "defaultPool": "Default pool",
     "domains": "Domains (verified)",
+    "blocked": "Blocked logins",
 }
 
 
@@ -60,6 +62,7 @@ def _read(view: "View") -> dict[str, object]:
     from appliance.store.deliveries import counts_by_state, next_due_ns
     from appliance.store.domains import list_domains
     from appliance.store.events import last_number, list_events
+    from appliance.store.login_blocks import list_login_blocks
     from appliance.store.pools import list_pools
     from appliance.store.providers import list_providers
 
@@ -76,6 +79,11 @@ def _read(view: "View") -> dict[str, object]:
         "pools": [one.name for one in pools],
         "defaultPool": next((one.name for one in pools if one.is_default), None),
         "domains": {one.name: one.verified for one in list_domains(view)},
+        "blocked": {
+            one.origin: when(one.until_ns)
+            for one in list_login_blocks(view)
+            if one.until_ns > time.time_ns()
+        },
     }
 
 

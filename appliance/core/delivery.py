@@ -78,7 +78,7 @@ class Copy:
     sender: str
     recipient: Address
     fields: dict[str, str]
-    to: Mailbox
+    to: tuple[Mailbox, ...]
     cc: tuple[Mailbox, ...]
     tracking: Tracking
     dimensions: Dimensions

@@ -5,6 +5,7 @@ from enum import Enum
 from uuid import UUID
 
 from appliance.core.ids import DomainId, SubAccountId
+from appliance.core.submission import Tracking
 
 
 class Purpose(Enum):
@@ -64,9 +65,15 @@ class Record:
         return self.proof is not Proof.NONE
 
 
+NO_TRACKING = Tracking(opens=False, clicks=False, unsubscribes=False)
+
+
 @dataclass(frozen=True, slots=True)
 class SenderDomain:
-    """A sender domain with its keys and records."""
+    """A sender domain with its keys and records.
+
+    ``tracking`` holds for mail that says nothing about it, as all SMTP mail does.
+    """
 
     id: DomainId
     uuid: UUID
@@ -75,6 +82,7 @@ class SenderDomain:
     created_ns: int
     keys: tuple[DkimKey, ...]
     records: tuple[Record, ...]
+    tracking: Tracking = NO_TRACKING
 
     def record(self, purpose: Purpose) -> Record | None:
         """The record for ``purpose``, if the domain has one."""

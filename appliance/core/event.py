@@ -7,6 +7,7 @@ from typing import TypeAlias
 from uuid import UUID
 
 from appliance.core.ids import EventNumber, SubAccountId
+from appliance.core.submission import NO_DIMENSIONS, Dimensions
 
 Scalar: TypeAlias = str | int | bool
 
@@ -44,7 +45,10 @@ _BY_TEXT = {kind.label: kind for kind in EventType} | {
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """Which delivery a fact is about, in words that outlive its row."""
+    """Which delivery a fact is about, in words that outlive its row.
+
+    ``dimensions`` are what the sender attached in order to find the mail again.
+    """
 
     sub_account: SubAccountId
     message: UUID
@@ -53,6 +57,7 @@ class About:
     recipient: str
     pool: str = ""
     provider: str = ""
+    dimensions: Dimensions = NO_DIMENSIONS
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,11 @@
 """One accepted submission: immutable."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from appliance.core.delivery import NewDelivery
 from appliance.core.ids import CredentialId, DomainId, PoolId, SubAccountId
-from appliance.core.submission import Submission
+from appliance.core.submission import Idempotency, Submission
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,3 +23,19 @@ class NewMessage:
     pool_name: str
     accepted_ns: int
     deliveries: tuple[NewDelivery, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a door answers once: its messages are stored together or not at all.
+
+    They belong to one sub-account.
+    """
+
+    messages: Sequence[NewMessage]
+    idempotency: Idempotency | None = None
+
+    @property
+    def sub_account(self) -> SubAccountId:
+        """Whose messages they are."""
+        return self.messages[0].sub_account

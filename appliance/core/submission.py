@@ -6,8 +6,9 @@ the same ``Content`` object; the store keeps it once.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
-from appliance.core.address import Mailbox
+from appliance.core.address import Address, Mailbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,29 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True)
+class RawContent:
+    """A whole mail as a mail program made it, and what was read in it.
+
+    ``data`` leaves as it is, but for the fields put in front of it and, where
+    engagement is wanted, its HTML. Its line ends are CRLF, and it has From, Date
+    and Message-ID. ``sender`` is the first mailbox of From.
+    """
+
+    sender: Mailbox
+    subject: str
+    message_id: str
+    data: bytes = field(repr=False)
+
+    @property
+    def size_bytes(self) -> int:
+        """How much memory and disk the content takes."""
+        return len(self.data)
+
+
+AnyContent: TypeAlias = Content | RawContent
+
+
+@dataclass(frozen=True, slots=True)
 class Recipient:
     """One envelope recipient; ``fields`` are its values for placeholders."""
 
@@ -57,10 +81,14 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True)
 class Tracking:
-    """Which engagement the sender wants to hear of."""
+    """Which engagement the sender wants to hear of.
+
+    ``unsubscribes`` puts our own List-Unsubscribe into each copy.
+    """
 
     opens: bool = True
     clicks: bool = True
+    unsubscribes: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +102,37 @@ class Dimensions:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """One message to be, for its ``to`` recipient and those who get a copy.
+NO_DIMENSIONS = Dimensions()
 
-    ``pool`` is a name; "" stands for the default pool.
+
+@dataclass(frozen=True, slots=True)
+class Idempotency:
+    """By what a request that comes again is known, and whether it is the same.
+
+    ``key`` and ``fingerprint`` are hashes; a key that was used before ``since_ns``
+    counts no longer.
     """
 
-    content: Content
-    to: Recipient
+    key: bytes
+    fingerprint: bytes
+    since_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """One message to be, for its ``to`` recipients and those who get a copy.
+
+    ``pool`` is a name; "" stands for the default pool. Raw content has its own
+    header, so all its envelope recipients are in ``to``. ``envelope_sender`` is
+    where the sender's program would have had failures go; None if it named none.
+    """
+
+    content: AnyContent
+    to: tuple[Recipient, ...]
     cc: tuple[Recipient, ...] = ()
     bcc: tuple[Recipient, ...] = ()
     pool: str = ""
     tracking: Tracking = Tracking()
-    dimensions: Dimensions = field(default_factory=Dimensions)
+    dimensions: Dimensions = NO_DIMENSIONS
     webhook_url: str = ""
+    envelope_sender: Address | None = None

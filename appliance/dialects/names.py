@@ -23,6 +23,11 @@ class Dialect(Enum):
         """What a new key of this dialect begins with, "" for nothing."""
         return _PREFIXES[self]
 
+    @property
+    def logs_in(self) -> bool:
+        """True if a key of this dialect is a password over SMTP."""
+        return self is not Dialect.SENDPOST
+
 
 _PREFIXES: Mapping[Dialect, str] = MappingProxyType(
     {
@@ -32,6 +37,21 @@ _PREFIXES: Mapping[Dialect, str] = MappingProxyType(
         Dialect.SMTP: "",
     }
 )
+# The user names that stand for a dialect and not for a credential.
+FIXED_USERNAMES = frozenset({"anypost", "postscale"})
+_TEST_PREFIXES: Mapping[Dialect, str] = MappingProxyType(
+    {Dialect.POSTSCALE: "ps_test_"}
+)
+
+
+def key_prefix(dialect: Dialect, *, test: bool = False) -> str | None:
+    """What a new key begins with; None if the dialect knows no test keys."""
+    return _TEST_PREFIXES.get(dialect) if test else dialect.key_prefix
+
+
+def is_test_key(text: str) -> bool:
+    """True if mail under this key is kept for viewing and not sent."""
+    return text.startswith(tuple(_TEST_PREFIXES.values()))
 
 
 @dataclass(frozen=True, slots=True)

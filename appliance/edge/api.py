@@ -14,7 +14,7 @@ from quart import Blueprint, Response, request
 
 from appliance.core.event import Event
 from appliance.core.ids import parse_uuid
-from appliance.edge.http.keys import Viewer
+from appliance.edge.keys import Viewer
 from appliance.edge.live import Authorise
 from appliance.edge.subscription import Refused, Wish, read_wish
 from appliance.flow.facts import event_facts

@@ -26,8 +26,8 @@ from trio_websocket import (
 from appliance import log as logs
 from appliance.core.event import Event, EventFilter
 from appliance.edge.http.http1 import Handshake
-from appliance.edge.http.keys import Viewer
 from appliance.edge.http.peeked import Peeked
+from appliance.edge.keys import Viewer
 from appliance.edge.subscription import Headers, Refused, Wish, is_foreign, read_wish
 from appliance.settings.declared import Live
 

@@ -12,7 +12,10 @@ from appliance.core.ids import PoolId, SubAccountId
 from appliance.store.database import Store
 from appliance.store.directory import Directory, load_directory
 from appliance.store.readers import Pulse
-from appliance.store.suppressions import load_suppression_changes
+from appliance.store.suppressions import (
+    SuppressionReason,
+    load_suppression_changes,
+)
 
 
 class DirectoryKeeper:
@@ -20,7 +23,7 @@ class DirectoryKeeper:
 
     def __init__(self, store: Store, first: Directory) -> None:
         self._store = store
-        self._suppressed: set[tuple[SubAccountId, str]] = set()
+        self._suppressed: dict[tuple[SubAccountId, str], SuppressionReason] = {}
         self._turn = trio.Lock()  # an older read must not be applied after a newer
         self._seen = 0  # number of the last change of a suppression taken in
         self.current = first
@@ -34,7 +37,13 @@ class DirectoryKeeper:
 
     def is_suppressed(self, sub_account: SubAccountId, address: Address) -> bool:
         """True if this address gets no mail from this sub-account."""
-        return (sub_account, address.key) in self._suppressed
+        return self.suppression(sub_account, address) is not None
+
+    def suppression(
+        self, sub_account: SubAccountId, address: Address
+    ) -> SuppressionReason | None:
+        """Why this address gets no mail from this sub-account, None if it does."""
+        return self._suppressed.get((sub_account, address.key))
 
     def pool_name(self, pool: PoolId) -> str:
         """The name of a pool, "" for one that is gone."""
@@ -53,5 +62,6 @@ class DirectoryKeeper:
         async with self._turn:
             changes = await self._store.read(load_suppression_changes, self._seen)
             self._suppressed.update(changes.added)
-            self._suppressed.difference_update(changes.lifted)
+            for one in changes.lifted:
+                self._suppressed.pop(one, None)
             self._seen = changes.upto

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from appliance.core.event import Event
+from appliance.core.submission import Dimensions
 
 _NS = 1_000_000_000
 
@@ -24,8 +25,21 @@ def event_facts(event: Event) -> dict[str, object]:
         "to": about.recipient,
         "pool": about.pool,
         "provider": about.provider,
+        "dimensions": _attached(about.dimensions),
         "data": dict(event.data),
     }
+
+
+def _attached(dimensions: Dimensions) -> dict[str, object]:
+    """What the sender attached, without what it did not."""
+    facts = {
+        "groups": list(dimensions.groups),
+        "tags": list(dimensions.tags),
+        "topic": dimensions.topic,
+        "campaign": dimensions.campaign,
+        "metadata": dict(dimensions.metadata),
+    }
+    return {name: value for name, value in facts.items() if value}
 
 
 def render_event(event: Event) -> str:

@@ -5,6 +5,7 @@ check either says nothing or refuses; the first refusal counts. What a refusal
 looks like on the wire is the dialect's business.
 """
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -14,16 +15,28 @@ from appliance.core.credential import Credential
 from appliance.core.delivery import NewDelivery, Role
 from appliance.core.domain import SenderDomain
 from appliance.core.ids import ContentId, SubAccountId, uuid7
-from appliance.core.message import NewMessage
+from appliance.core.message import NewMessage, Request
 from appliance.core.pool import Pool
 from appliance.core.refusal import Reason, Refusal
-from appliance.core.submission import Content, Recipient, Submission
+from appliance.core.submission import (
+    AnyContent,
+    Idempotency,
+    Recipient,
+    Submission,
+)
 from appliance.flow.directory import DirectoryKeeper
 from appliance.store import messages
 from appliance.store.database import Store
 from appliance.store.directory import Directory
+from appliance.store.idempotency import Earlier
+from appliance.store.messages import Answer, PoolGone, Stored
 
 SUPPRESSED = "Recipient is suppressed: {}"
+KEY_REUSED = Refusal(
+    Reason.IDEMPOTENCY_MISMATCH,
+    "idempotency key",
+    "It was used for another message",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +49,20 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A submission that is on disk; ``refusal`` tells of a recipient not even tried."""
+    """A submission that is on disk.
 
-    message: UUID
+    ``deliveries`` are those of its recipients, each address once, in order.
+    ``refusal`` tells of a first recipient not even tried.
+    """
+
+    deliveries: tuple[UUID, ...]
     accepted_ns: int
     refusal: Refusal | None = None
+
+    @property
+    def message(self) -> UUID:
+        """The message's id, which is that of its first delivery."""
+        return self.deliveries[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +75,27 @@ class Question:
 
 
 Check = Callable[[Directory, Question], Refusal | None]
-Listener = Callable[[Mapping[ContentId, Content]], None]
+Listener = Callable[[Mapping[ContentId, AnyContent]], None]
+
+
+def _endless(_: int) -> Refusal | None:
+    return None
 
 
 class Intake:
     """Takes submissions in: checks them and returns once they are on disk."""
 
     def __init__(
-        self, store: Store, directory: DirectoryKeeper, clock: Callable[[], int]
+        self,
+        store: Store,
+        directory: DirectoryKeeper,
+        clock: Callable[[], int],
+        no_room: Callable[[int], Refusal | None] = _endless,
     ) -> None:
         self._store = store
         self._directory = directory
         self._clock = clock
+        self.no_room = no_room  # why mail of a size cannot be taken now
         self._listeners: list[Listener] = []
 
     def on_accepted(self, listener: Listener) -> None:
@@ -80,9 +111,15 @@ class Intake:
         return ask(self._directory.current, question)
 
     async def take(
-        self, origin: Origin, submissions: Sequence[Submission]
+        self,
+        origin: Origin,
+        submissions: Sequence[Submission],
+        idempotency: Idempotency | None = None,
     ) -> list[Accepted | Refusal]:
         """The verdict on each submission; those accepted are on disk by then.
+
+        Under a key that was used before nothing is stored: the verdicts are those
+        of that time, or a refusal if other mail came with it.
 
         Raises:
             StoreUnavailable: nothing was stored; the sender should try again.
@@ -90,26 +127,34 @@ class Intake:
         now_ns = self._clock()
         verdicts = [judge(self._directory, origin, one, now_ns) for one in submissions]
         fresh = [one for one in verdicts if isinstance(one, NewMessage)]
-        if fresh and not await self._keep(fresh):
+        if not fresh:
+            return [one for one in verdicts if isinstance(one, Refusal)]
+        full = self.no_room(fresh[0].submission.content.size_bytes)
+        if full is not None:
+            return [full] * len(submissions)
+        answer = await self._keep(Request(fresh, idempotency))
+        if isinstance(answer, PoolGone):
             await self._directory.refresh()
             return [_pool_is_gone(one) for one in submissions]
+        if isinstance(answer, Earlier):
+            return _repeated(verdicts, answer)
         return [
             _accepted(one) if isinstance(one, NewMessage) else one for one in verdicts
         ]
 
-    async def _keep(self, fresh: Sequence[NewMessage]) -> bool:
-        """True once all are on disk; false if their pool is no longer there."""
+    async def _keep(self, request: Request) -> Answer:
+        """What the store says; listeners know of new contents by then."""
+        fresh = request.messages
         size_bytes = fresh[0].submission.content.size_bytes  # they share it
-        ids = await self._store.write_each(messages.accept, fresh, size_bytes)
-        if ids is None:
-            return False
-        contents = {
-            content_id: message.submission.content
-            for content_id, message in zip(ids, fresh, strict=True)
-        }
-        for listener in self._listeners:
-            listener(contents)
-        return True
+        answer = await self._store.write_each(messages.accept, request, size_bytes)
+        if isinstance(answer, Stored):
+            contents = {
+                content_id: message.submission.content
+                for content_id, message in zip(answer.contents, fresh, strict=True)
+            }
+            for listener in self._listeners:
+                listener(contents)
+        return answer
 
 
 def judge(
@@ -225,11 +270,15 @@ def _deliveries(
 ) -> tuple[NewDelivery, ...]:
     """One delivery per envelope recipient, each address once.
 
-    A suppressed ``to`` recipient stops its copies too: the sender is told that
-    this message is not sent. A suppressed copy stops only itself.
+    Where every ``to`` recipient is suppressed, copies are stopped too: the sender
+    is told that this message is not sent. A suppressed copy stops only itself.
     """
-    fate = _suppression(keeper, origin, submission.to)
-    made = {submission.to.mailbox.address.key: _new(Role.TO, submission.to, fate)}
+    made: dict[str, NewDelivery] = {}
+    for one in submission.to:
+        fate = _suppression(keeper, origin, one)
+        made.setdefault(one.mailbox.address.key, _new(Role.TO, one, fate))
+    stopped = all(one.dropped for one in made.values())
+    fate = next(iter(made.values())).dropped if stopped else ""
     for role, recipients in ((Role.CC, submission.cc), (Role.BCC, submission.bcc)):
         for one in recipients:
             dropped = fate or _suppression(keeper, origin, one)
@@ -261,4 +310,24 @@ def _accepted(message: NewMessage) -> Accepted:
     refusal = None
     if first.dropped:
         refusal = Refusal(Reason.RECIPIENT_SUPPRESSED, "to", first.dropped)
-    return Accepted(first.uuid, message.accepted_ns, refusal)
+    ids = tuple(delivery.uuid for delivery in message.deliveries)
+    return Accepted(ids, message.accepted_ns, refusal)
+
+
+def _repeated(
+    verdicts: Sequence[NewMessage | Refusal], earlier: Earlier
+) -> list[Accepted | Refusal]:
+    """The verdicts of the time when the key was used first."""
+    if not earlier.same:
+        return [KEY_REUSED] * len(verdicts)
+    before = deque(earlier.deliveries)
+    return [
+        Accepted(before.popleft(), earlier.accepted_ns)
+        if isinstance(one, NewMessage) and before
+        else _refused_before(one)
+        for one in verdicts
+    ]
+
+
+def _refused_before(verdict: NewMessage | Refusal) -> Refusal:
+    return verdict if isinstance(verdict, Refusal) else KEY_REUSED

@@ -2,20 +2,25 @@
 
 Pure and deterministic: the same delivery, content, domain and moment give the
 same bytes. The order is fixed: values, links, pixel, composition, signature
-last, since it covers all of it.
+last, since it covers all of it. A mail that came in as bytes is not composed again:
+its trace goes in front, and of the rest only tracked HTML is touched.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 from uuid import UUID
 
 from appliance.core.delivery import Copy
 from appliance.core.domain import Purpose, SenderDomain
-from appliance.core.submission import Content
+from appliance.core.submission import AnyContent, Content, RawContent
 from appliance.core.token import Token, TokenKind, TokenMaker
 from appliance.core.verp import return_path
 from appliance.mime.compose import Head, Headers, compose
 from appliance.mime.dkim import Signer, sign
+from appliance.mime.headers import field
+from appliance.mime.links import MakeUrl
+from appliance.mime.raw import RawTemplate
 from appliance.mime.template import Rendered, Template
 
 MAX_LINKS = 65_535  # a link's number has two bytes in its token
@@ -37,11 +42,21 @@ class Circumstances:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """What all copies of one content share, made ready once."""
+class Written:
+    """Content that was given in parts, cut at its placeholders."""
 
     content: Content
     template: Template
+
+
+Form: TypeAlias = Written | RawTemplate
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What all copies of one content share, made ready once."""
+
+    form: Form
     domain: str
     signers: Sequence[Signer]
 
@@ -72,6 +87,17 @@ def base_url(domain: SenderDomain, public_url: str) -> str:
     return f"{scheme}://{host}" if host else public_url
 
 
+def form_of(content: AnyContent) -> Form:
+    """The content as far as it is the same for all of its recipients.
+
+    Raises:
+        UnsafeHeader: the name of an attachment holds a control character.
+    """
+    if isinstance(content, RawContent):
+        return RawTemplate.compile(content.data)
+    return Written(content, Template.compile(content))
+
+
 def prepare(
     copy: Copy, source: Source, around: Circumstances, links: Links
 ) -> tuple[str, bytes]:
@@ -80,17 +106,41 @@ def prepare(
     Raises:
         UnsafeHeader: a header would break the mail.
         MergeTooLarge: the recipient's values make too much of it.
+        MalformedMessage: the header of raw content is none.
     """
-    url = around.base_url
-    unsubscribe = links.url(url, unsubscribe_token(copy))
-    rendered = source.template.render(copy.fields, unsubscribe)
-    if rendered.html is not None:
-        rendered = _tracked(copy, rendered, links, url)
-    head = _head(copy, source, (*around.trace, *_unsubscribe_fields(unsubscribe)))
-    mail = compose(head, rendered, copy.uuid.bytes)
+    form = source.form
+    if isinstance(form, Written):
+        mail = _composed(copy, form, source.domain, around, links)
+    else:
+        mail = _passed_on(copy, form, around, links)
     sender = return_path(copy.uuid, copy.sub_account, around.return_path_host)
     signatures = sign(mail, source.domain, source.signers, around.now_s)
     return str(sender), signatures + mail
+
+
+def _composed(
+    copy: Copy, form: Written, domain: str, around: Circumstances, links: Links
+) -> bytes:
+    """A mail built from its parts."""
+    url = around.base_url
+    unsubscribe = links.url(url, unsubscribe_token(copy))
+    rendered = form.template.render(copy.fields, unsubscribe)
+    if rendered.html is not None:
+        rendered = _tracked(copy, rendered, links, url)
+    system = around.trace
+    if copy.tracking.unsubscribes:
+        system = (*system, *_unsubscribe_fields(unsubscribe))
+    head = _head(copy, form.content, domain, system)
+    return compose(head, rendered, copy.uuid.bytes)
+
+
+def _passed_on(
+    copy: Copy, form: RawTemplate, around: Circumstances, links: Links
+) -> bytes:
+    """A mail as it came, with our trace in front of it and its links led by us."""
+    make, pixel = _tracking(copy, links, around.base_url)
+    trace = [field(name, value) for name, value in around.trace]
+    return b"".join(trace) + form.render(make, pixel)
 
 
 def unsubscribe_token(copy: Copy) -> Token:
@@ -100,18 +150,22 @@ def unsubscribe_token(copy: Copy) -> Token:
 
 
 def _tracked(copy: Copy, rendered: Rendered, links: Links, url: str) -> Rendered:
-    make = _link_maker(copy.uuid, links, url) if copy.tracking.clicks else None
-    pixel = ""
-    if copy.tracking.opens:
-        pixel = links.url(url, Token(TokenKind.OPEN, copy.uuid))
+    make, pixel = _tracking(copy, links, url)
     if make is None and not pixel:
         return rendered
     return rendered.with_html(rendered.markup().rewrite(make, pixel))
 
 
-def _link_maker(
-    delivery: UUID, links: Links, url: str
-) -> Callable[[int, str], str | None]:
+def _tracking(copy: Copy, links: Links, url: str) -> tuple[MakeUrl | None, str]:
+    """What to put in place of links, and the pixel; as far as they are wanted."""
+    make = _link_maker(copy.uuid, links, url) if copy.tracking.clicks else None
+    pixel = ""
+    if copy.tracking.opens:
+        pixel = links.url(url, Token(TokenKind.OPEN, copy.uuid))
+    return make, pixel
+
+
+def _link_maker(delivery: UUID, links: Links, url: str) -> MakeUrl:
     def make(number: int, target: str) -> str | None:
         if number > MAX_LINKS or links.is_unsubscribe(url, target):
             return None
@@ -120,13 +174,12 @@ def _link_maker(
     return make
 
 
-def _head(copy: Copy, source: Source, system: Headers) -> Head:
-    content = source.content
+def _head(copy: Copy, content: Content, domain: str, system: Headers) -> Head:
     return Head(
         sender=content.sender,
-        to=(copy.to,),
+        to=copy.to,
         cc=copy.cc,
-        message_id=f"{copy.message_uuid}@{source.domain}",
+        message_id=f"{copy.message_uuid}@{domain}",
         date_s=copy.submitted_ns // SECOND_NS,
         reply_to=content.reply_to,
         system=system,

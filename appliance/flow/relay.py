@@ -22,7 +22,7 @@ from appliance.core.event import About
 from appliance.core.ids import ContentId, ProviderId
 from appliance.core.provider import Provider
 from appliance.core.retry import parse_retry_plan
-from appliance.core.submission import Content
+from appliance.core.submission import AnyContent
 from appliance.flow.directory import DirectoryKeeper
 from appliance.flow.doorbell import Doorbell
 from appliance.flow.lane import Job, Lane, Settled
@@ -101,7 +101,7 @@ class Relay:
         """Tell the relay that there may be something due."""
         self._bell.ring()
 
-    def expect(self, contents: Mapping[ContentId, Content]) -> None:
+    def expect(self, contents: Mapping[ContentId, AnyContent]) -> None:
         """Tell the relay of new mail, whose contents it need not read again."""
         self._workshop.remember(contents)
         self._bell.ring()

@@ -46,6 +46,7 @@ def about(copy: Copy, pool: str, provider: str) -> About:
         recipient=str(copy.recipient),
         pool=pool,
         provider=provider,
+        dimensions=copy.dimensions,
     )
 
 

@@ -2,20 +2,23 @@
 
 `postroom init` comes here. Everything is made in an order in which a crash at
 any point leaves a folder that the next `init` finishes: the secret first, the
-settings file next, then account, keys and sandbox in one transaction of the
-database. What is there already is never changed. Folders are 0700, files 0600.
+settings file next, the certificate, then account, keys and sandbox in one
+transaction of the database. What is there already is never changed. Folders are
+0700, files 0600.
 """
 
 import os
 import secrets
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from appliance.core.credential import Scope, SubAccount, hash_key, hint_of, make_key
 from appliance.core.password import hash_password
 from appliance.dialects.names import FIRST_KEYS
+from appliance.flow.files import write_once
+from appliance.flow.ports import LOCAL, choose_for_all
 from appliance.settings.load import FILE_NAME
 from appliance.settings.template import template
 from appliance.store.accounts import create_account, has_account
@@ -30,9 +33,6 @@ FIRST_ACCOUNT = "default"
 FIRST_USER = "admin"
 AS_ITS_USER = "Run the command as the user that Postroom runs as."
 _PASSWORD_BYTES = 18  # 24 characters
-# With --system other machines reach the door; a proxy adds TLS in front of it.
-_SYSTEM_SETTINGS = {"http.bind": "0.0.0.0:8025"}
-_LOCAL_SETTINGS = {"http.bind": "127.0.0.1:8025"}
 
 
 class FolderError(Exception):
@@ -63,6 +63,16 @@ class DataFolder:
     def settings(self) -> Path:
         """The settings file."""
         return self.root / FILE_NAME
+
+    @property
+    def certificate(self) -> Path:
+        """The certificate of the SMTP doors, unless the settings name another."""
+        return self.root / "tls" / "cert.pem"
+
+    @property
+    def certificate_key(self) -> Path:
+        """Its private key."""
+        return self.root / "tls" / "key.pem"
 
     @property
     def run(self) -> Path:
@@ -120,12 +130,16 @@ class DataFolder:
 
 @dataclass(frozen=True, slots=True)
 class Initialised:
-    """What a first `init` made; the secrets are nowhere else in clear."""
+    """What a first `init` made; the secrets are nowhere else in clear.
+
+    ``notes`` are sentences about doors that could not be opened to the world.
+    """
 
     sub_account: SubAccount
     keys: Mapping[str, str] = field(repr=False)
     user: str
     password: str = field(repr=False)
+    notes: tuple[str, ...] = ()
 
 
 @asynccontextmanager
@@ -150,17 +164,21 @@ async def open_data(folder: DataFolder) -> AsyncIterator[Store]:
 
 
 async def initialise(
-    folder: DataFolder, now_ns: int, *, system: bool = False
+    folder: DataFolder, now_ns: int, *, system: bool = False, host: str = "localhost"
 ) -> Initialised | None:
     """Make what is missing of a data folder; None if nothing was.
 
     ``system`` is for a machine of its own: other machines reach the doors.
+    ``host`` is the name in the certificate; none is made for "".
 
     Raises:
         FolderError: the folder belongs to something else, or cannot be made.
+        CertificateError: there is a private key that is of no use.
     """
     try:
-        _make_files(folder, _SYSTEM_SETTINGS if system else _LOCAL_SETTINGS)
+        notes = _make_files(folder, system=system)
+        if host:
+            _make_certificate(folder, host)
     except OSError as error:
         raise FolderError(
             f"{folder.root} cannot be made: {error.strerror}",
@@ -171,25 +189,36 @@ async def initialise(
         async with open_store(folder.database, sealing_key=secret) as store:
             if await store.read(has_account):
                 return None
-            return await _make_account(store, now_ns)
+            return await _make_account(store, now_ns, notes)
     except StoreError as error:
         raise _store_trouble(folder, error) from error
 
 
-def _make_files(folder: DataFolder, chosen: Mapping[str, str]) -> None:
+def _make_files(folder: DataFolder, *, system: bool) -> tuple[str, ...]:
+    """Make secret and settings; what is to be said about the latter."""
     folder.root.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not folder.secret.exists():
         _refuse_strangers(folder)
         folder.root.chmod(0o700)
         if not folder.database.exists():
-            _write_once(folder.secret, os.urandom(KEY_BYTES))
-    if not folder.settings.exists():
-        _write_once(folder.settings, template(chosen).encode())
+            write_once(folder.secret, os.urandom(KEY_BYTES))
+    if folder.settings.exists():
+        return ()
+    chosen = choose_for_all() if system else LOCAL
+    write_once(folder.settings, template(chosen.settings).encode())
+    return chosen.notes
+
+
+def _make_certificate(folder: DataFolder, host: str) -> None:
+    from appliance.flow.certificate import ensure_pair  # cryptography takes 0.1 s
+
+    ensure_pair(folder.certificate, folder.certificate_key, host)
 
 
 def _refuse_strangers(folder: DataFolder) -> None:
     """Do not take over a folder that holds other things, such as a home folder."""
     ours = {folder.settings.name, folder.run.name, "lost+found"}
+    ours.add(folder.certificate.parent.name)
     ours |= {folder.database.name + end for end in ("", "-wal", "-shm")}
     strangers = sorted(
         one.name
@@ -203,31 +232,9 @@ def _refuse_strangers(folder: DataFolder) -> None:
         )
 
 
-def _write_once(path: Path, content: bytes) -> None:
-    """Put a file in place whole, or not at all; one that is there stays."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    file = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    try:
-        with os.fdopen(file, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        with suppress(FileExistsError):  # another init was faster: its file counts
-            os.link(draft, path)
-    finally:
-        draft.unlink()
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-async def _make_account(store: Store, now_ns: int) -> Initialised | None:
+async def _make_account(
+    store: Store, now_ns: int, notes: tuple[str, ...]
+) -> Initialised | None:
     keys = {one.json_name: make_key(one.dialect.key_prefix) for one in FIRST_KEYS}
     password = secrets.token_urlsafe(_PASSWORD_BYTES)
     sub_account = await store.write(
@@ -235,7 +242,7 @@ async def _make_account(store: Store, now_ns: int) -> Initialised | None:
     )
     if sub_account is None:  # another init was faster
         return None
-    return Initialised(sub_account, keys, FIRST_USER, password)
+    return Initialised(sub_account, keys, FIRST_USER, password, notes)
 
 
 def _write_account(

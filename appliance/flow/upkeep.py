@@ -24,6 +24,7 @@ class Retention:
 
     events_seconds: float
     messages_seconds: float
+    idempotency_seconds: float
 
 
 class Upkeep:
@@ -57,9 +58,10 @@ class Upkeep:
             now_ns,
             keep_events_ns=int(self._retention.events_seconds * SECOND_NS),
             keep_messages_ns=int(self._retention.messages_seconds * SECOND_NS),
+            keep_keys_ns=int(self._retention.idempotency_seconds * SECOND_NS),
             batch=BATCH,
         )
         if pruned.events or pruned.messages:
             log.info("upkeep.pruned", events=pruned.events, messages=pruned.messages)
-        more = BATCH in (pruned.events, pruned.messages)
+        more = BATCH in (pruned.events, pruned.messages, pruned.keys)
         return NEXT_SECONDS if more else PAUSE_SECONDS

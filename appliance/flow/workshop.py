@@ -15,22 +15,23 @@ from appliance.core.delivery import Copy
 from appliance.core.domain import DkimKey, SenderDomain
 from appliance.core.event import About
 from appliance.core.ids import ContentId
-from appliance.core.submission import Content
+from appliance.core.submission import AnyContent
 from appliance.flow.lane import Job
 from appliance.flow.prepare import (
     SECOND_NS,
     Circumstances,
+    Form,
     Links,
     Source,
     base_url,
+    form_of,
     prepare,
 )
 from appliance.log import get
 from appliance.mime.compose import Headers
 from appliance.mime.dkim import Signer
-from appliance.mime.headers import UnsafeHeader
+from appliance.mime.headers import MalformedMessage, UnsafeHeader
 from appliance.mime.merge import MergeTooLarge
-from appliance.mime.template import Template
 from appliance.store.contents import load_contents
 from appliance.store.database import Store
 
@@ -82,17 +83,17 @@ class _Task:
 
 
 class _Template:
-    """A content whose template is compiled by the first thread that needs it."""
+    """A content that is made ready by the first thread that needs it."""
 
-    def __init__(self, content: Content) -> None:
+    def __init__(self, content: AnyContent) -> None:
         self.content = content
-        self._compiled: Template | None = None
+        self._form: Form | None = None
 
-    def compiled(self) -> Template:
-        compiled = self._compiled
-        if compiled is None:
-            compiled = self._compiled = Template.compile(self.content)
-        return compiled
+    def form(self) -> Form:
+        form = self._form
+        if form is None:
+            form = self._form = form_of(self.content)
+        return form
 
 
 class Workshop:
@@ -156,13 +157,12 @@ class Workshop:
         order, template = task.order, task.template
         try:
             source = Source(
-                template.content,
-                template.compiled(),
+                template.form(),
                 order.domain.name,
                 self._signers_of(order.domain),
             )
             sender, mail = prepare(order.copy, source, task.around, self._links)
-        except (UnsafeHeader, MergeTooLarge) as error:
+        except (UnsafeHeader, MergeTooLarge, MalformedMessage) as error:
             return Unmakeable(order.copy, str(error))
         except Exception:
             # One mail that we cannot make must not end the process: it would be
@@ -182,7 +182,7 @@ class Workshop:
 
     # --- contents ---------------------------------------------------------------
 
-    def remember(self, contents: Mapping[ContentId, Content]) -> None:
+    def remember(self, contents: Mapping[ContentId, AnyContent]) -> None:
         """Keep contents that will be asked for, as far as the bound allows."""
         for content_id, content in contents.items():
             self._remember(content_id, content)
@@ -199,7 +199,7 @@ class Workshop:
                 found[content_id] = self._remember(content_id, content)
         return found
 
-    def _remember(self, content_id: ContentId, content: Content) -> _Template:
+    def _remember(self, content_id: ContentId, content: AnyContent) -> _Template:
         template = self._templates.get(content_id)
         if template is None:
             template = self._templates[content_id] = _Template(content)

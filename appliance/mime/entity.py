@@ -5,21 +5,14 @@ so no relay has to re-encode and break a signature (RFC 6376 5.3). An entity
 ends where its content ends; whoever puts it somewhere adds the line end.
 """
 
-import re
-from binascii import b2a_base64, b2a_qp
 from typing import NewType
 
 from appliance.core.submission import Attachment
-from appliance.mime.headers import MAX_LINE_OCTETS, parameter_field
+from appliance.mime.headers import parameter_field
+from appliance.mime.transfer import base64_lines, is_seven_bit, quoted_printable
 from appliance.mime.words import ascii_fallback
 
 Entity = NewType("Entity", bytes)
-
-_BASE64_LINE = 76  # RFC 2045 6.8
-_BLOCK_LINES = 4096
-_LONE_DOT = re.compile(rb"^\.(?=\r\n|\Z)", re.MULTILINE)
-_FULL_LINE_WITH_BLANK = re.compile(rb"^([^\r\n]{74,75})(=20|=09)(?=\r?$)", re.MULTILINE)
-_FROM_LINE = re.compile(rb"^From ", re.MULTILINE)
 
 # Fixed here, so that two machines send the same bytes; mimetypes reads files of
 # the system. message/rfc822 is missing because base64 is forbidden there
@@ -90,12 +83,12 @@ def text_entity(subtype: str, text: str) -> Entity:
     Line ends of any kind become CRLF.
     """
     data = _with_crlf(text).encode(errors="replace")
-    if _is_seven_bit(data):
+    if is_seven_bit(data):
         encoding, body = b"7bit", data
     else:
-        encoding, body = b"quoted-printable", _quoted_printable(data)
+        encoding, body = b"quoted-printable", quoted_printable(data)
         if len(body) > len(data) * 1.37:  # the growth of base64 with its line ends
-            encoding, body = b"base64", _base64_lines(data)
+            encoding, body = b"base64", base64_lines(data)
     return Entity(
         b"Content-Type: text/%b; charset=utf-8\r\n"
         b"Content-Transfer-Encoding: %b\r\n\r\n%b" % (subtype.encode(), encoding, body)
@@ -117,7 +110,7 @@ def attachment_entity(attachment: Attachment) -> Entity:
         + b"Content-Transfer-Encoding: base64\r\n"
         + parameter_field("Content-Disposition", "attachment", {"filename": name})
         + b"\r\n"
-        + _base64_lines(attachment.content)
+        + base64_lines(attachment.content)
     )
 
 
@@ -125,44 +118,6 @@ def _with_crlf(text: str) -> str:
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     return text.replace("\n", "\r\n")
-
-
-def _is_seven_bit(data: bytes) -> bool:
-    """True if ``data`` passes every relay as it is (RFC 2045 2.7).
-
-    A line that begins with "From " does not: mailboxes put a ">" before it.
-    """
-    return (
-        data.isascii()
-        and b"\0" not in data
-        and max(map(len, data.split(b"\r\n"))) <= MAX_LINE_OCTETS
-        and not _FROM_LINE.search(data)
-    )
-
-
-def _quoted_printable(data: bytes) -> bytes:
-    """RFC 2045 6.7, with blanks at line ends, lone dots and From lines guarded."""
-    coded = b2a_qp(data, istext=True)
-    if b"\r\n" not in data:  # its soft line breaks take after the first line end
-        coded = coded.replace(b"\n", b"\r\n")
-    # It guards a lone dot too, but not one that its own line break leaves alone.
-    coded = _LONE_DOT.sub(b"=2E", coded)
-    # Nor does it count what a blank at the end of a full line grows to.
-    coded = _FULL_LINE_WITH_BLANK.sub(rb"\1=\r\n\2", coded)
-    # A soft line break inside the word keeps the line within 76, which "=46rom"
-    # would not.
-    return _FROM_LINE.sub(b"F=\r\nrom ", coded)
-
-
-def _base64_lines(content: bytes) -> bytes:
-    out: list[bytes] = []
-    step = _BASE64_LINE // 4 * 3 * _BLOCK_LINES
-    for start in range(0, len(content), step):
-        coded = b2a_base64(content[start : start + step], newline=False)
-        out += [
-            coded[at : at + _BASE64_LINE] for at in range(0, len(coded), _BASE64_LINE)
-        ]
-    return b"\r\n".join(out)
 
 
 def _is_utf8(content: bytes) -> bool:

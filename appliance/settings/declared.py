@@ -17,6 +17,7 @@ from appliance.settings.kinds import (
     LISTENERS,
     NAMESERVERS,
     ORIGINS,
+    PATH,
     RETRY_PLAN,
     URL,
     HostPort,
@@ -24,6 +25,7 @@ from appliance.settings.kinds import (
     choice,
     duration,
     integer,
+    is_ip,
     size,
 )
 
@@ -75,6 +77,122 @@ class Http:
     )
     drain_timeout: float = _setting(
         duration(0.001, 3600), "10s", "How long requests may take to end on a stop."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Smtp:
+    """The SMTP doors."""
+
+    submission: tuple[HostPort, ...] = _setting(
+        LISTENERS,
+        "127.0.0.1:2587",
+        "Where mail is taken in with STARTTLS; clients expect 587. Empty: nowhere.",
+    )
+    submissions: tuple[HostPort, ...] = _setting(
+        LISTENERS,
+        "127.0.0.1:2465",
+        "Where mail is taken in with TLS from the start; clients expect 465."
+        " Empty: nowhere.",
+    )
+    mx: tuple[HostPort, ...] = _setting(
+        LISTENERS,
+        "",
+        "Where other mail servers reach us, which expect 25; whoever logs in may"
+        " submit there too. Empty: nowhere.",
+    )
+    host: str = _setting(
+        HOST,
+        "",
+        "Our name in the greeting and in the certificate that is made. Empty: the"
+        " host of http.public_url, else the machine's host name.",
+    )
+    certificate: str = _setting(
+        PATH,
+        "",
+        "The certificate with its chain (PEM), read anew when it changes. Empty: a"
+        " self-signed one, tls/cert.pem in the data folder.",
+    )
+    key: str = _setting(
+        PATH,
+        "",
+        "The certificate's private key (PEM, no passphrase). Empty: it stands in the"
+        " file of the certificate.",
+    )
+    max_message: int = _setting(
+        size(1024, 1 << 30),
+        "50MiB",
+        "The largest mail of an SMTP password; the API keys' logins have their own.",
+    )
+    max_recipients: int = _setting(
+        integer(1, 10_000), 100, "Recipients of one mail; the others are told to wait."
+    )
+    max_messages: int = _setting(
+        integer(1), 10_000, "Mails that one session may bring."
+    )
+    max_commands: int = _setting(
+        integer(10, 100_000_000), 200_000, "Commands that one session may give."
+    )
+    max_errors: int = _setting(
+        integer(1),
+        20,
+        "Errors since the last mail that was taken after which a session is closed.",
+    )
+    max_sessions: int = _setting(
+        integer(1, 100_000), 3000, "Sessions that may be open at a time."
+    )
+    max_sessions_per_address: int = _setting(
+        integer(1, 100_000),
+        100,
+        "Sessions of one IPv4 address or IPv6 /64 that may be open at a time.",
+    )
+    max_memory: int = _setting(
+        size(1 << 20, 1 << 40),
+        "256MiB",
+        "Memory that mail which is being received may take, in all sessions.",
+    )
+    idle_timeout: float = _setting(
+        duration(0.1, 86_400),
+        "5m",
+        "How long a client may take for a command, or for the next piece of a mail.",
+    )
+    session_timeout: float = _setting(
+        duration(0.1, 604_800), "2h", "How long a session may last in all."
+    )
+    login_failures: int = _setting(
+        integer(1, 1000), 5, "Failed logins after which an address is blocked."
+    )
+    login_window: float = _setting(
+        duration(1, 86_400), "10m", "The time within which failed logins are counted."
+    )
+    login_block: float = _setting(
+        duration(1, 86_400),
+        "15m",
+        "How long an address is blocked the first time; each further time is twice as"
+        " long, up to a day.",
+    )
+    line_ends: str = _setting(
+        choice("reject", "normalise"),
+        "reject",
+        "What becomes of mail with a CR or LF that is no line end: refused (reject) or"
+        " made a line end (normalise).",
+    )
+    idempotency_window: float = _setting(
+        duration(1, 31_536_000),
+        "24h",
+        "How long a mail that comes again under its idempotency key is not a second"
+        " mail.",
+    )
+    message_id_is_key: bool = _setting(
+        BOOLEAN, False, "Take the Message-ID of mail without such a key for one."
+    )
+    max_hops: int = _setting(
+        integer(1, 1000),
+        50,
+        "Received fields with which a mail is taken to run in a circle.",
+    )
+    drain_timeout: float = _setting(
+        duration(0.001, 3600), "10s", "How long mails may take to end on a stop."
     )
 
 
@@ -134,6 +252,9 @@ class Domain:
 class Relay:
     """How mail is handed to the upstream servers."""
 
+    enabled: bool = _setting(
+        BOOLEAN, True, "Hand mail over; false: it is taken in and waits."
+    )
     retry_plan: tuple[int, ...] = _setting(
         RETRY_PLAN,
         "1h,2h,3h,4h,5h",
@@ -200,6 +321,16 @@ class Intake:
     max_attachments: int = _setting(
         size(1, 1 << 30), "25MiB", "Attachments of one mail, decoded, in all."
     )
+    min_free_disk: int = _setting(
+        size(0, 1 << 50),
+        "64MiB",
+        "Take no mail in that would leave less of the disk than this.",
+    )
+    max_queued: int = _setting(
+        integer(1, 1_000_000_000),
+        1_000_000,
+        "Take no mail in while so many deliveries are queued.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +378,7 @@ class Settings:
     """All settings of one process."""
 
     http: Http = Http()
+    smtp: Smtp = Smtp()
     live: Live = Live()
     dns: Dns = Dns()
     domain: Domain = Domain()
@@ -264,6 +396,12 @@ class Settings:
             or urlsplit(self.http.public_url).hostname
             or socket.gethostname()
         )
+
+    @property
+    def smtp_host(self) -> str:
+        """The name we greet SMTP clients with."""
+        host = self.smtp.host or self.public_host
+        return socket.gethostname() if is_ip(host) else host
 
     @property
     def bounce_host(self) -> str:

@@ -167,12 +167,13 @@ def _read_url(value: object) -> str:
     _ = parts.port  # raises ValueError for a port that is none
     if text != f"{parts.scheme}://{parts.netloc}" or "@" in parts.netloc:
         raise ValueError(text)
-    if not _is_host(parts.hostname) and not _is_ip(parts.hostname):
+    if not _is_host(parts.hostname) and not is_ip(parts.hostname):
         raise ValueError(text)
     return text
 
 
-def _is_ip(text: str) -> bool:
+def is_ip(text: str) -> bool:
+    """True for a bare IP address."""
     try:
         ipaddress.ip_address(text)
     except ValueError:
@@ -181,7 +182,7 @@ def _is_ip(text: str) -> bool:
 
 
 def _host_port(text: str, default_port: int | None = None) -> HostPort:
-    if default_port is not None and _is_ip(text):
+    if default_port is not None and is_ip(text):
         return HostPort(text, default_port)
     host, colon, port = text.rpartition(":")
     if not colon or not (port.isascii() and port.isdigit()):
@@ -204,7 +205,7 @@ def _read_listeners(value: object) -> tuple[HostPort, ...]:
 
 def _read_nameservers(value: object) -> tuple[HostPort, ...]:
     servers = tuple(_host_port(item, DNS_PORT) for item in _items(value))
-    if not all(_is_ip(server.host) for server in servers):
+    if not all(is_ip(server.host) for server in servers):
         raise ValueError(value)
     return servers
 
@@ -227,6 +228,14 @@ def _read_plan(value: object) -> tuple[int, ...]:
     return tuple(int(duration(0).read(step)) for step in steps)
 
 
+def _read_path(value: object) -> str:
+    text = _text(value)
+    # From wherever the server is started, it must be the same file.
+    if text and not (text.startswith("/") and text.isprintable()):
+        raise ValueError(text)
+    return text
+
+
 def _spell_list(items: tuple[object, ...]) -> str:
     return ", ".join(map(str, items))
 
@@ -240,6 +249,7 @@ BOOLEAN: Kind[bool] = Kind(
 )
 HOST: Kind[str] = Kind('a host name such as mail.example.com, or ""', _read_host)
 URL: Kind[str] = Kind('a URL such as https://mail.example.com, or ""', _read_url)
+PATH: Kind[str] = Kind('an absolute path such as /etc/ssl/mail.pem, or ""', _read_path)
 LISTENERS: Kind[tuple[HostPort, ...]] = Kind(
     'host:port such as 127.0.0.1:8025, several with commas, or ""',
     _read_listeners,

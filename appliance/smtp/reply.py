@@ -1,8 +1,9 @@
-"""What a server answers: one `Reply`, and the bounded reader that finds it.
+"""What a server answers: one `Reply`, said by `encode` and found by `ReplyReader`.
 
 Decides how generous to be with replies: LF alone ends a line, any text is made
-printable, an odd enhanced code is ignored. What a reply means for a message is
-left to `pipeline` and `flow/`.
+printable, an odd enhanced code is ignored; and that no text of a reply of ours
+can end its line. What a reply means for a message is left to `pipeline` and
+`flow/`.
 """
 
 import functools
@@ -10,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from appliance.smtp.errors import RemoteProtocolError
+from appliance.smtp.errors import LocalProtocolError, RemoteProtocolError
 
 # RFC 5321 4.5.3.1.5 says 512 with the line end; real servers exceed it with URLs.
 MAX_LINE_BYTES: Final = 2_000
@@ -21,6 +22,7 @@ SERVICE_CLOSING: Final = 421  # RFC 5321 3.8: may answer any command
 
 _DONE: Final = 2
 _GO_ON: Final = 3
+_SEVERITIES: Final = range(_DONE, 6)
 _CODE: Final = re.compile(rb"[2-5][0-9][0-9]")
 # RFC 2034 4 and RFC 3463 2: exactly three numbers, no more than three digits.
 _ENHANCED: Final = re.compile(r"([245])\.([0-9]{1,3})\.([0-9]{1,3})(?: |$)")
@@ -76,6 +78,24 @@ class Reply:
         enhanced = "" if self.enhanced is None else str(self.enhanced)
         return " ".join(part for part in (str(self.code), enhanced, self.text) if part)
 
+    def encode(self) -> bytes:
+        """The reply as it goes on the wire, its enhanced code on every line.
+
+        Each of `lines` is one line there, however long: what could end it, or
+        harm who reads it, is replaced.
+
+        Raises:
+            LocalProtocolError: the code is none that SMTP knows.
+        """
+        if self.severity not in _SEVERITIES:
+            raise LocalProtocolError(f"no reply has the code {self.code}")
+        mark = "" if self.enhanced is None else f"{self.enhanced} "
+        if len(self.lines) == 1:
+            return f"{self.code} {mark}{_shown(self.lines[0])}\r\n".encode()
+        *others, last = map(_shown, self.lines or ("",))
+        head = "".join(f"{self.code}-{mark}{line}\r\n" for line in others)
+        return f"{head}{self.code} {mark}{last}\r\n".encode()
+
 
 def printable(raw: bytes) -> str:
     """The bytes as text that can be shown, logged and stored without harm.
@@ -83,7 +103,10 @@ def printable(raw: bytes) -> str:
     Controls, line separators and direction overrides become U+FFFD, other kinds
     of space a space, bytes that are not UTF-8 U+FFFD. Never a surrogate.
     """
-    text = raw.decode("utf-8", "replace")
+    return _shown(raw.decode("utf-8", "replace"))
+
+
+def _shown(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(map(_harmless, text))

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import msgspec
 
 from appliance.core.ids import ContentId
-from appliance.core.submission import Content
+from appliance.core.submission import AnyContent
 from appliance.store.content_codec import decode_content
 from appliance.store.transaction import View
 
 
-def load_contents(view: View, ids: Sequence[ContentId]) -> dict[ContentId, Content]:
+def load_contents(view: View, ids: Sequence[ContentId]) -> dict[ContentId, AnyContent]:
     """The contents of ``ids``; those that are gone are left out.
 
     A claim's byte limit is what bounds the memory that this takes.

@@ -1,15 +1,16 @@
 """Keys and SMTP passwords, known by their hashes."""
 
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from uuid import UUID
 
 import msgspec
 
-from appliance.core.credential import Credential, Scope
+from appliance.core.credential import Credential, Network, Scope
 from appliance.core.ids import AccountId, CredentialId, SubAccountId, uuid7
 from appliance.store.transaction import Tx, View, to_uuid
 
-_decode_list = msgspec.json.Decoder(frozenset[str]).decode
+_decode_list = msgspec.json.Decoder(list[str]).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +26,20 @@ class NewCredential:
     hint: str
     created_ns: int
     allowed_domains: frozenset[str] = frozenset()
+    username: str = ""
+    allowed_networks: tuple[Network, ...] = ()
 
 
-def add_credential(tx: Tx, new: NewCredential) -> Credential:
-    """The credential as stored."""
+def add_credential(tx: Tx, new: NewCredential) -> Credential | None:
+    """The credential as stored, or None if another good one has its user name."""
+    if new.username and _is_taken(tx, new.username):
+        return None
     tx.configuration_changed()
     uuid = uuid7()
     id_ = tx.db.execute(
         "INSERT INTO credential (uuid, hash, account, sub_account, dialect, scope,"
-        " name, hint, allowed_domains, created_ns)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " name, hint, allowed_domains, created_ns, username, allowed_networks)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             uuid.bytes,
             new.hash,
@@ -46,6 +51,8 @@ def add_credential(tx: Tx, new: NewCredential) -> Credential:
             new.hint,
             msgspec.json.encode(sorted(new.allowed_domains)).decode(),
             new.created_ns,
+            new.username,
+            msgspec.json.encode(list(map(str, new.allowed_networks))).decode(),
         ),
     ).lastrowid
     assert id_ is not None
@@ -60,7 +67,16 @@ def add_credential(tx: Tx, new: NewCredential) -> Credential:
         hint=new.hint,
         created_ns=new.created_ns,
         allowed_domains=new.allowed_domains,
+        username=new.username,
+        allowed_networks=new.allowed_networks,
     )
+
+
+def _is_taken(tx: Tx, username: str) -> bool:
+    found = tx.db.execute(
+        "SELECT 1 FROM credential WHERE username = ? AND revoked_ns = 0", (username,)
+    )
+    return found.fetchone() is not None
 
 
 def revoke_credential(tx: Tx, uuid: UUID, now_ns: int) -> bool:
@@ -83,7 +99,8 @@ def hashed_credentials(view: View) -> list[tuple[bytes, Credential]]:
     """All credentials behind their hashes, oldest first."""
     rows = view.db.execute(
         "SELECT hash, id, uuid, account, sub_account, dialect, scope, name, hint,"
-        " created_ns, allowed_domains, revoked_ns FROM credential ORDER BY id"
+        " created_ns, allowed_domains, revoked_ns, username, allowed_networks"
+        " FROM credential ORDER BY id"
     )
     return [
         (
@@ -98,8 +115,10 @@ def hashed_credentials(view: View) -> list[tuple[bytes, Credential]]:
                 name=name,
                 hint=hint,
                 created_ns=created_ns,
-                allowed_domains=_decode_list(allowed),
+                allowed_domains=frozenset(_decode_list(allowed)),
                 revoked_ns=revoked_ns,
+                username=username,
+                allowed_networks=tuple(map(ip_network, _decode_list(networks))),
             ),
         )
         for (
@@ -115,5 +134,7 @@ def hashed_credentials(view: View) -> list[tuple[bytes, Credential]]:
             created_ns,
             allowed,
             revoked_ns,
+            username,
+            networks,
         ) in rows
     ]

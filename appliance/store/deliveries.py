@@ -78,6 +78,16 @@ def next_due_ns(view: View) -> int | None:
     return None if due_ns is None else int(due_ns)
 
 
+def queue_reaches(view: View, number: int) -> bool:
+    """True if that many deliveries are queued; counts no further."""
+    (found,) = view.db.execute(
+        "SELECT count(*) FROM"
+        " (SELECT 1 FROM delivery WHERE due_ns IS NOT NULL LIMIT ?)",
+        (number,),
+    ).fetchone()
+    return bool(found >= number)
+
+
 def counts_by_state(view: View) -> dict[State, int]:
     """How many deliveries are queued, in flight and held.
 

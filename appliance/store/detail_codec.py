@@ -6,24 +6,28 @@ from dataclasses import dataclass
 import msgspec
 
 from appliance.core.address import Mailbox
-from appliance.core.submission import Dimensions, Submission, Tracking
+from appliance.core.submission import Content, Dimensions, Submission, Tracking
 from appliance.store.content_codec import Box, pack_mailbox, unpack_mailbox
 
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """The header's recipients, what is tracked, and what the sender attached."""
+    """The header's recipients, what is tracked, and what the sender attached.
 
-    to: Mailbox
+    Raw content has its own header, so ``to`` and ``cc`` are empty for it.
+    """
+
+    to: tuple[Mailbox, ...]
     cc: tuple[Mailbox, ...]
     tracking: Tracking
     dimensions: Dimensions
+    envelope_sender: str
 
 
 class _Form(msgspec.Struct, array_like=True):
     """Fields may be added at the end, with a default."""
 
-    to: Box
+    to: Box | None
     cc: tuple[Box, ...]
     opens: bool
     clicks: bool
@@ -32,6 +36,9 @@ class _Form(msgspec.Struct, array_like=True):
     topic: str
     campaign: str
     metadata: dict[str, str]
+    more_to: tuple[Box, ...] = ()
+    unsubscribes: bool = True
+    envelope_sender: str = ""
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -42,10 +49,15 @@ _fields_decoder = msgspec.msgpack.Decoder(dict[str, str])
 def encode_detail(submission: Submission) -> bytes:
     """The detail of ``submission`` as bytes."""
     tracking, dimensions = submission.tracking, submission.dimensions
+    to: tuple[Box, ...] = ()
+    cc: tuple[Box, ...] = ()
+    if isinstance(submission.content, Content):
+        to = tuple(pack_mailbox(one.mailbox) for one in submission.to)
+        cc = tuple(pack_mailbox(one.mailbox) for one in submission.cc)
     return _encoder.encode(
         _Form(
-            pack_mailbox(submission.to.mailbox),
-            tuple(pack_mailbox(one.mailbox) for one in submission.cc),
+            to[0] if to else None,
+            cc,
             tracking.opens,
             tracking.clicks,
             dimensions.groups,
@@ -53,6 +65,9 @@ def encode_detail(submission: Submission) -> bytes:
             dimensions.topic,
             dimensions.campaign,
             dict(dimensions.metadata),
+            to[1:],
+            tracking.unsubscribes,
+            str(submission.envelope_sender or ""),
         )
     )
 
@@ -60,10 +75,11 @@ def encode_detail(submission: Submission) -> bytes:
 def decode_detail(data: bytes) -> Detail:
     """The detail that was encoded."""
     form = _decoder.decode(data)
+    to = () if form.to is None else (form.to, *form.more_to)
     return Detail(
-        to=unpack_mailbox(form.to),
+        to=tuple(map(unpack_mailbox, to)),
         cc=tuple(map(unpack_mailbox, form.cc)),
-        tracking=Tracking(form.opens, form.clicks),
+        tracking=Tracking(form.opens, form.clicks, form.unsubscribes),
         dimensions=Dimensions(
             groups=form.groups,
             tags=form.tags,
@@ -71,6 +87,7 @@ def decode_detail(data: bytes) -> Detail:
             campaign=form.campaign,
             metadata=form.metadata,
         ),
+        envelope_sender=form.envelope_sender,
     )
 
 

@@ -13,6 +13,7 @@ from appliance.core.domain import (
     SenderDomain,
 )
 from appliance.core.ids import DomainId, SubAccountId, uuid7
+from appliance.core.submission import Tracking
 from appliance.store.transaction import Tx, View, to_uuid
 
 
@@ -108,6 +109,15 @@ def set_record_proofs(tx: Tx, domain: DomainId, records: Sequence[Record]) -> No
     )
 
 
+def set_tracking(tx: Tx, domain: DomainId, *, opens: bool, clicks: bool) -> None:
+    """Have mail that says nothing about it tracked so, or not."""
+    tx.configuration_changed()
+    tx.db.execute(
+        "UPDATE sender_domain SET track_opens = ?, track_clicks = ? WHERE id = ?",
+        (opens, clicks, domain),
+    )
+
+
 def trust_domain(tx: Tx, domain: DomainId, purposes: Collection[Purpose]) -> int:
     """How many records now count as verified on the operator's word."""
     tx.configuration_changed()
@@ -121,8 +131,8 @@ def trust_domain(tx: Tx, domain: DomainId, purposes: Collection[Purpose]) -> int
 def _load(view: View, only: int | None) -> list[SenderDomain]:
     """All domains by name, or the one with that id; three statements either way."""
     domains = view.db.execute(
-        "SELECT id, uuid, sub_account, name, created_ns FROM sender_domain"
-        " WHERE :only IS NULL OR id = :only ORDER BY name, id",
+        "SELECT id, uuid, sub_account, name, created_ns, track_opens, track_clicks"
+        " FROM sender_domain WHERE :only IS NULL OR id = :only ORDER BY name, id",
         {"only": only},
     ).fetchall()
     uuids = {row[0]: to_uuid(row[1]) for row in domains}
@@ -136,8 +146,9 @@ def _load(view: View, only: int | None) -> list[SenderDomain]:
             created_ns=created_ns,
             keys=tuple(keys[id_]),
             records=tuple(records[id_]),
+            tracking=Tracking(bool(opens), bool(clicks), unsubscribes=False),
         )
-        for id_, _, sub_account, name, created_ns in domains
+        for id_, _, sub_account, name, created_ns, opens, clicks in domains
     ]
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 from appliance.core.address import Address
 from appliance.core.event import About, EventType, NewEvent, Scalar
 from appliance.core.ids import SubAccountId
+from appliance.store.detail_codec import decode_detail
 from appliance.store.suppressions import SuppressionReason, add_suppression
 from appliance.store.transaction import Tx, in_list, to_uuid
 
@@ -66,7 +67,7 @@ def _known(tx: Tx, uuids: list[bytes]) -> dict[UUID, About]:
     rows = tx.db.execute(
         *in_list(
             "SELECT d.uuid, m.uuid, d.sub_account, m.sender, d.recipient,"
-            " coalesce(pool.name, ''), coalesce(provider.name, '')"
+            " coalesce(pool.name, ''), coalesce(provider.name, ''), m.detail"
             " FROM delivery AS d CROSS JOIN message AS m ON m.id = d.message"
             " LEFT JOIN pool ON pool.id = d.pool"
             " LEFT JOIN provider ON provider.id = d.provider"
@@ -76,9 +77,25 @@ def _known(tx: Tx, uuids: list[bytes]) -> dict[UUID, About]:
     )
     return {
         to_uuid(delivery): About(
-            SubAccountId(sub_account), to_uuid(message), to_uuid(delivery), *texts
+            SubAccountId(sub_account),
+            to_uuid(message),
+            to_uuid(delivery),
+            sender,
+            recipient,
+            pool,
+            provider,
+            decode_detail(detail).dimensions,
         )
-        for delivery, message, sub_account, *texts in rows
+        for (
+            delivery,
+            message,
+            sub_account,
+            sender,
+            recipient,
+            pool,
+            provider,
+            detail,
+        ) in rows
     }
 
 

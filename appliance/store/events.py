@@ -13,11 +13,12 @@ from appliance.core.event import (
     Scalar,
 )
 from appliance.core.ids import EventNumber, SubAccountId
+from appliance.store.dimensions_codec import decode_dimensions
 from appliance.store.transaction import View, to_uuid
 
 _decode = msgspec.json.Decoder(dict[str, Scalar]).decode
 
-_Row: TypeAlias = tuple[int, int, int, int, bytes, bytes, str, str, str, str, str]
+_Row: TypeAlias = tuple[int, int, int, int, bytes, bytes, str, str, str, str, str, str]
 
 _SELECT = "SELECT * FROM event WHERE number > :after"
 _FILTERS = (
@@ -70,8 +71,16 @@ def last_number(view: View) -> EventNumber:
 
 
 def _event(row: _Row) -> Event:
-    number, type_, at_ns, sub_account, message, delivery, *texts, data = row
+    number, type_, at_ns, sub_account, message, delivery, *_, data, attached = row
+    sender, recipient, pool, provider = row[6:10]
     about = About(
-        SubAccountId(sub_account), to_uuid(message), to_uuid(delivery), *texts
+        SubAccountId(sub_account),
+        to_uuid(message),
+        to_uuid(delivery),
+        sender,
+        recipient,
+        pool,
+        provider,
+        decode_dimensions(attached),
     )
     return Event(EventNumber(number), EventType(type_), at_ns, about, _decode(data))

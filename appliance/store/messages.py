@@ -4,7 +4,7 @@
 is the relay's from then on.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import TypeAlias
@@ -13,10 +13,11 @@ from uuid import UUID
 from appliance.core.delivery import NewDelivery, State
 from appliance.core.event import About, EventType, NewEvent
 from appliance.core.ids import ContentId, SubAccountId
-from appliance.core.message import NewMessage
-from appliance.core.submission import Content
+from appliance.core.message import NewMessage, Request
+from appliance.core.submission import AnyContent
 from appliance.store.content_codec import encode_content
 from appliance.store.detail_codec import encode_detail, encode_fields
+from appliance.store.idempotency import Earlier, take_keys
 from appliance.store.rows import Row, all_ids, insert_rows
 from appliance.store.transaction import Tx, View, to_uuid
 
@@ -44,25 +45,60 @@ class DeliveryStatus:
     settled_ns: int | None
 
 
-def accept(
-    tx: Tx, requests: Sequence[Sequence[NewMessage]]
-) -> list[tuple[ContentId, ...] | None]:
-    """For each request the ids of its messages' contents; a batch function.
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A request that is on disk now, with the ids of its messages' contents."""
 
-    None, and nothing stored, for a request whose pool is no longer there.
+    contents: tuple[ContentId, ...]
 
-    A request is what one door answers once: its messages are stored together
-    or not at all. A content object that several messages of the batch hold is
-    stored once. Each delivery is recorded as processed, and one that is dropped
-    from the start as dropped right behind it, with its reason.
+
+@dataclass(frozen=True, slots=True)
+class PoolGone:
+    """A request of which nothing is stored: its pool is no longer there."""
+
+
+Answer: TypeAlias = Stored | Earlier | PoolGone
+
+
+def accept(tx: Tx, requests: Sequence[Request]) -> list[Answer]:
+    """For each request what became of it; a batch function.
+
+    A content object that several messages of the batch hold is stored once. Each
+    delivery is recorded as processed, and one that is dropped from the start as
+    dropped right behind it, with its reason. Nothing is stored of a request that
+    came before under its key: its answer is the earlier one.
     """
     pools = frozenset(all_ids(tx.db, "pool"))
-    wanted = [
+    sendable = [
         request
         for request in requests
-        if all(message.pool in pools for message in request)
+        if all(message.pool in pools for message in request.messages)
     ]
-    messages = [message for request in wanted for message in request]
+    earlier = take_keys(tx, sendable)
+    contents = _insert(
+        tx,
+        [
+            message
+            for request in sendable
+            if id(request) not in earlier
+            for message in request.messages
+        ],
+    )
+    answers: dict[int, Answer] = {
+        id(request): earlier.get(id(request)) or _stored(request, contents)
+        for request in sendable
+    }
+    return [answers.get(id(request), PoolGone()) for request in requests]
+
+
+def _stored(request: Request, contents: Mapping[int, ContentId]) -> Stored:
+    return Stored(
+        tuple(contents[id(one.submission.content)] for one in request.messages)
+    )
+
+
+def _insert(tx: Tx, messages: Sequence[NewMessage]) -> dict[int, ContentId]:
+    """Store the messages; the row of each content object, by its identity."""
     contents = _insert_contents(tx, messages)
     first = tx.next_id("message")
     insert_rows(
@@ -88,12 +124,7 @@ def accept(
     for message in messages:
         for event in _events(message):
             tx.emit(event)
-    return [
-        tuple(contents[id(message.submission.content)] for message in request)
-        if all(message.pool in pools for message in request)
-        else None
-        for request in requests
-    ]
+    return contents
 
 
 def get_message(view: View, uuid: UUID) -> list[DeliveryStatus]:
@@ -115,7 +146,7 @@ def list_recent(view: View, limit: int) -> list[DeliveryStatus]:
 
 def _insert_contents(tx: Tx, messages: Sequence[NewMessage]) -> dict[int, ContentId]:
     """The row of each content object, by the object's identity."""
-    distinct: dict[int, Content] = {
+    distinct: dict[int, AnyContent] = {
         id(one.submission.content): one.submission.content for one in messages
     }
     first = tx.next_id("content")
@@ -182,6 +213,7 @@ def _events(message: NewMessage) -> Iterator[NewEvent]:
             sender=sender,
             recipient=str(delivery.recipient.mailbox.address),
             pool=message.pool_name,
+            dimensions=message.submission.dimensions,
         )
         yield NewEvent(EventType.PROCESSED, message.accepted_ns, about)
         if delivery.dropped:

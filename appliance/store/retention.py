@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import msgspec
 
+from appliance.store.idempotency import forget_keys
+from appliance.store.login_blocks import forget_login_blocks
 from appliance.store.transaction import Tx
 
 _SPARE_PAGES = 25_000  # 100 MB of free pages are kept for reuse
@@ -18,12 +20,19 @@ class Pruned:
     messages: int
     deliveries: int
     contents: int
+    keys: int = 0
 
 
 def prune(
-    tx: Tx, now_ns: int, *, keep_events_ns: int, keep_messages_ns: int, batch: int
+    tx: Tx,
+    now_ns: int,
+    *,
+    keep_events_ns: int,
+    keep_messages_ns: int,
+    keep_keys_ns: int,
+    batch: int,
 ) -> Pruned:
-    """Remove at most ``batch`` old events and as many finished messages.
+    """Remove at most ``batch`` old events, idempotency keys and finished messages.
 
     A message is old when its last delivery was settled that long ago. Pages
     that are free in great number go back to the file system by and by.
@@ -34,14 +43,14 @@ def prune(
         " (SELECT number FROM event ORDER BY number LIMIT ?) AND at_ns < ?",
         (batch, now_ns - keep_events_ns),
     ).rowcount
+    keys = forget_keys(tx, now_ns - keep_keys_ns, batch)
+    forget_login_blocks(tx, now_ns)
     old = _old_messages(tx, now_ns - keep_messages_ns, batch)
-    pruned = (
-        Pruned(events, *_delete_messages(tx, old)) if old else Pruned(events, 0, 0, 0)
-    )
+    messages, deliveries, contents = _delete_messages(tx, old) if old else (0, 0, 0)
     (free,) = tx.db.execute("PRAGMA freelist_count").fetchone()
     if free > _SPARE_PAGES:
         tx.db.execute(f"PRAGMA incremental_vacuum({_PAGES_AT_ONCE})").fetchall()
-    return pruned
+    return Pruned(events, messages, deliveries, contents, keys)
 
 
 def _old_messages(tx: Tx, before_ns: int, batch: int) -> list[tuple[int, int]]:

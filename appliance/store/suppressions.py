@@ -5,6 +5,7 @@ follows by reading what changed behind the last number it knows, however long
 the whole list is.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from uuid import UUID
@@ -22,6 +23,11 @@ class SuppressionReason(IntEnum):
     HARD_BOUNCE = 2
     SPAM_COMPLAINT = 3
 
+    @property
+    def label(self) -> str:
+        """As people read it, such as ``hard bounce``."""
+        return self.name.lower().replace("_", " ")
+
 
 @dataclass(frozen=True, slots=True)
 class Suppression:
@@ -38,10 +44,10 @@ class Suppression:
 
 @dataclass(frozen=True, slots=True)
 class SuppressionChanges:
-    """What a set of (sub-account, address key) must take in to be up to date."""
+    """What memory of (sub-account, address key) must take in to be up to date."""
 
     upto: int
-    added: tuple[tuple[SubAccountId, str], ...]
+    added: Mapping[tuple[SubAccountId, str], SuppressionReason]
     lifted: tuple[tuple[SubAccountId, str], ...]
 
 
@@ -106,17 +112,20 @@ def list_suppressions(
 
 def load_suppression_changes(view: View, after: int) -> SuppressionChanges:
     """What changed behind change number ``after``; behind 0 that is everything."""
-    added: list[tuple[SubAccountId, str]] = []
+    added: dict[tuple[SubAccountId, str], SuppressionReason] = {}
     lifted: list[tuple[SubAccountId, str]] = []
     upto = after
-    for sub_account, address, is_lifted, change in view.db.execute(
-        "SELECT sub_account, address, lifted, change FROM suppression"
+    for sub_account, address, reason, is_lifted, change in view.db.execute(
+        "SELECT sub_account, address, reason, lifted, change FROM suppression"
         " WHERE change > ? ORDER BY change",
         (after,),
     ):
-        (lifted if is_lifted else added).append((SubAccountId(sub_account), address))
+        if is_lifted:
+            lifted.append((SubAccountId(sub_account), address))
+        else:
+            added[SubAccountId(sub_account), address] = SuppressionReason(reason)
         upto = change
-    return SuppressionChanges(upto, tuple(added), tuple(lifted))
+    return SuppressionChanges(upto, added, tuple(lifted))
 
 
 def _count_change(tx: Tx, rows: int) -> bool:

@@ -8,6 +8,7 @@ import msgspec
 
 from appliance.core.event import Event, NewEvent
 from appliance.core.ids import EventNumber
+from appliance.store.dimensions_codec import encode_dimensions
 from appliance.store.rows import Row, insert_rows
 from appliance.store.sealed import Sealer
 
@@ -101,6 +102,7 @@ def _event_row(event: Event) -> Row:
         about.pool,
         about.provider,
         _encode(dict(event.data)).decode() if event.data else "{}",
+        encode_dimensions(about.dimensions),
     )
 
 

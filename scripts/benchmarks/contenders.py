@@ -8,21 +8,20 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from scripts.benchmarks.tools import Mail, Sink, http_load, smtp_load
+from scripts.benchmarks.tools import DOMAIN, Load, Mail, Sink, http_load, smtp_load
 from tests.fakes.postfix import PostfixServer
 from tests.fakes.postroom import Postroom
 from tests.fakes.programs import end, program, wait_until
 
-DOMAIN = "bench.example"
 POOL = "custom-smtp-pool"
+_DOORS = {"smtp.submission": "127.0.0.1:0", "smtp.submissions": ""}
 
 # What a careful operator sets on a machine that only sends: no inflow throttle,
 # more deliveries at a time to the one next hop, processes that live longer.
-_TUNED = {
+TUNED = {
     "in_flow_delay": "0",
     "default_process_limit": "200",
     "smtp_destination_concurrency_limit": "50",
@@ -51,14 +50,6 @@ RequireSafeKeys false
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
-    """How much, and over how many connections at a time."""
-
-    mails: int
-    connections: int
-
-
 class Postfix:
     """A tuned Postfix that relays to the sink, signing through a milter or not."""
 
@@ -66,7 +57,7 @@ class Postfix:
         self.name = "postfix+opendkim" if signing else "postfix"
         self._file = folder / "mail.eml"
         self._file.write_bytes(mail.as_file())
-        settings = {**_TUNED, "relayhost": f"[127.0.0.1]:{sink.port}"}
+        settings = {**TUNED, "relayhost": f"[127.0.0.1]:{sink.port}"}
         self._signer = OpenDkim() if signing else None
         if self._signer is not None:
             settings["smtpd_milters"] = f"unix:{self._signer.socket}"
@@ -126,15 +117,7 @@ class Appliance:
     def __init__(self, tool: Path, sink: Sink, mail: Mail, folder: Path) -> None:
         self._tool = tool
         self._file = folder / "request.http"
-        self._postroom = Postroom(folder)
-        self._postroom.init()
-        port = str(sink.port)
-        where = ("--host", "127.0.0.1", "--port", port, "--security", "none")
-        self._postroom.run("provider", "add", "sink", *where, "--no-test")
-        self._postroom.run("pool", "add", POOL, "sink=100")
-        self._postroom.run("domain", "add", DOMAIN)
-        self._postroom.run("domain", "trust", DOMAIN)
-        self._postroom.start()
+        self._postroom = start_postroom(folder, sink)
         self._port = int(self._postroom.addresses()["http"].rsplit(":", 1)[1])
         key = self._postroom.keys["subAccount"]["key"]
         self._file.write_bytes(mail.as_request(self._port, key, POOL))
@@ -156,6 +139,22 @@ class Appliance:
     def close(self) -> None:
         """End it."""
         self._postroom.close()
+
+
+def start_postroom(
+    folder: Path, sink: Sink, settings: Mapping[str, str] | None = None
+) -> Postroom:
+    """A running Postroom with a trusted domain, and the sink as its upstream."""
+    made = Postroom(folder)
+    made.init()
+    port = str(sink.port)
+    where = ("--host", "127.0.0.1", "--port", port, "--security", "none")
+    made.run("provider", "add", "sink", *where, "--no-test")
+    made.run("pool", "add", POOL, "sink=100", "--default")
+    made.run("domain", "add", DOMAIN)
+    made.run("domain", "trust", DOMAIN)
+    made.start({**_DOORS, **(settings or {})})
+    return made
 
 
 def version_seconds(zipapp: str) -> float:

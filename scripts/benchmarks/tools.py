@@ -12,6 +12,9 @@ from pathlib import Path
 
 from tests.fakes.programs import end, program, wait_until
 
+DOMAIN = "bench.example"
+SENDER = f"orders@{DOMAIN}"
+
 _HERE = Path(__file__).parent
 _SIZE = 5120
 _LINKS = 8
@@ -27,13 +30,28 @@ class BenchError(Exception):
     """A measurement cannot be made; the text says why."""
 
 
-def compile_tool(name: str, folder: Path) -> Path:
-    """The program made of one C file beside this one."""
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How much, and over how many connections at a time."""
+
+    mails: int
+    connections: int
+
+
+def compile_tool(name: str, folder: Path, *libraries: str) -> Path:
+    """The program made of one C file beside this one.
+
+    Raises:
+        BenchError: it does not compile.
+    """
     compiler = program("cc")
     assert compiler is not None
-    made = folder / name
-    source = _HERE / f"{name}.c"
-    subprocess.run([compiler, "-O2", "-o", made, source, "-lpthread"], check=True)
+    made, source = folder / name, _HERE / f"{name}.c"
+    links = [f"-l{one}" for one in ("pthread", *libraries)]
+    words = [compiler, "-O2", "-o", str(made), str(source), *links]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise BenchError(f"{name}.c: {done.stderr}")
     return made
 
 
@@ -162,7 +180,7 @@ def smtp_load(port: int, sessions: int, mails: int, file: Path) -> float:
     """
     tool = program("smtp-source")
     assert tool is not None
-    words = f"-4 -d -N -s {sessions} -m {mails} -f orders@bench.example".split()
+    words = f"-4 -d -N -s {sessions} -m {mails} -f {SENDER}".split()
     words += ["-t", "user@rcpt.example", "-F", str(file), f"127.0.0.1:{port}"]
     start = time.perf_counter()
     done = subprocess.run([tool, *words], capture_output=True, text=True, check=False)

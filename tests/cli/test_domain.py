@@ -230,3 +230,26 @@ def test_no_private_key_is_shown_or_stored_in_clear(
     stored = b"".join(one.read_bytes() for one in data.iterdir() if one.is_file())
     assert "PRIVATE" not in out
     assert b"PRIVATE" not in stored
+
+
+def test_tracking_of_smtp_mail_is_said_for_each_domain(ready: Postroom) -> None:
+    """Off at first; what is not named stays as it is."""
+    ready("domain", "add", "shop.example")
+
+    def track(*words: str) -> object:
+        done = ready("domain", "track", "shop.example", "--json", *words)
+        return json.loads(done.stdout)["tracking"]
+
+    shown = json.loads(ready("domain", "show", "shop.example", "--json").stdout)
+    assert shown["tracking"] == {"opens": False, "clicks": False}
+    assert track("--opens") == {"opens": True, "clicks": False}
+    assert track("--clicks") == {"opens": True, "clicks": True}
+    assert track("--no-opens", "--no-clicks") == {"opens": False, "clicks": False}
+    said = ready("domain", "track", "shop.example", "--clicks").stdout
+    assert said == "Tracked in SMTP mail from shop.example: clicks.\n"
+
+
+def test_tracking_wants_to_know_what(ready: Postroom) -> None:
+    """A domain that is not there, and no word of what, are told apart."""
+    assert ready("domain", "track", "shop.example").exit_code == 2
+    assert ready("domain", "track", "shop.example", "--opens").exit_code == 1

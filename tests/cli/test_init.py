@@ -5,6 +5,9 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+
+from appliance.flow import ports
 
 from .conftest import Postroom
 
@@ -79,21 +82,85 @@ def test_the_folder_is_the_owners_alone(postroom: Postroom, data: Path) -> None:
     """ATTACKS 27: folders are 0700, files 0600."""
     postroom("init")
     assert data.stat().st_mode & 0o777 == 0o700
-    modes = {one.name: one.stat().st_mode & 0o777 for one in data.iterdir()}
-    assert modes == dict.fromkeys(modes, 0o600)
+    modes = {one: one.stat().st_mode & 0o777 for one in data.rglob("*")}
+    assert modes == {one: 0o700 if one.is_dir() else 0o600 for one in modes}
+    assert (data / "tls" / "key.pem") in modes
 
 
-@pytest.mark.parametrize(
-    ("words", "bind"), [((), "127.0.0.1:8025"), (("--system",), "0.0.0.0:8025")]
-)
-def test_only_a_system_listens_to_others(
-    postroom: Postroom, words: tuple[str, ...], bind: str
-) -> None:
-    """Loopback unless the operator asks for more; no privileged port either way."""
-    postroom("init", *words)
+def test_only_this_machine_is_listened_to(postroom: Postroom) -> None:
+    """Loopback unless the operator asks for more, and no privileged port."""
+    postroom("init")
     facts = json.loads(postroom("config", "print", "--json").stdout)
-    assert facts["http.bind"]["value"] == bind
+    assert facts["http.bind"]["value"] == "127.0.0.1:8025"
+    assert facts["smtp.submission"]["value"] == "127.0.0.1:2587"
+    assert facts["smtp.submissions"]["value"] == "127.0.0.1:2465"
     assert "postroom.toml" in facts["http.bind"]["from"]
+
+
+def test_a_system_listens_where_it_is_expected(
+    postroom: Postroom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The world's ports; one that another program has is left to it, and named."""
+    monkeypatch.setattr(ports, "ports_in_use", lambda: {22, 25})
+    monkeypatch.setattr(ports, "has_ipv6", lambda: False)
+    said = postroom("init", "--system").stdout
+    facts = json.loads(postroom("config", "print", "--json").stdout)
+    assert facts["http.bind"]["value"] == "0.0.0.0:8025"
+    assert facts["smtp.submission"]["value"] == "0.0.0.0:587, 0.0.0.0:2587"
+    assert facts["smtp.submissions"]["value"] == "0.0.0.0:465"
+    assert facts["smtp.mx"]["value"] == ""
+    assert "port 25, so smtp.mx leaves it out" in said
+    assert 'write mx = "0.0.0.0:25" below [smtp] in postroom.toml' in said
+
+
+def test_what_is_left_out_is_told_to_scripts(
+    postroom: Postroom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the one object that holds the keys."""
+    monkeypatch.setattr(ports, "ports_in_use", lambda: {25})
+    (note,) = json.loads(postroom("init", "--system", "--json").stdout)["notes"]
+    assert "port 25" in note
+
+
+def test_the_certificate_is_for_the_smtp_name(
+    postroom: Postroom, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the settings say before init counts."""
+    monkeypatch.setenv("POSTROOM_SMTP_HOST", "mail.example.com")
+    postroom("init")
+    made = x509.load_pem_x509_certificate((data / "tls/cert.pem").read_bytes())
+    names = made.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    assert names.value.get_values_for_type(x509.DNSName) == ["mail.example.com"]
+
+
+def test_who_has_a_certificate_is_made_none(
+    postroom: Postroom, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing lies about that nobody needs."""
+    monkeypatch.setenv("POSTROOM_SMTP_CERTIFICATE", "/etc/ssl/mail.pem")
+    assert postroom("init").exit_code == 0
+    assert not (data / "tls").exists()
+
+
+def test_a_key_of_no_use_is_named(postroom: Postroom, data: Path) -> None:
+    """It may be somebody's: it is not replaced."""
+    (data / "tls").mkdir(parents=True)
+    (data / "tls" / "key.pem").write_text("x")
+    result = postroom("init")
+    assert result.exit_code == 1
+    assert "the private key cannot be read" in result.stderr
+    assert str(data / "tls" / "key.pem") in result.stderr
+    assert (data / "tls" / "key.pem").read_text() == "x"
+
+
+def test_settings_that_are_wrong_are_named(postroom: Postroom, data: Path) -> None:
+    """Before anything is made."""
+    data.mkdir()
+    (data / "postroom.toml").write_text("[smtp]\nhots = 'x'\n")
+    result = postroom("init")
+    assert result.exit_code == 1
+    assert "did you mean smtp.host?" in result.stderr
+    assert [one.name for one in data.iterdir()] == ["postroom.toml"]
 
 
 def test_a_folder_of_somebody_else_is_refused(postroom: Postroom, data: Path) -> None:

@@ -92,3 +92,64 @@ def test_an_unknown_key_is_refused(ready: Postroom) -> None:
     result = ready("key", "revoke", nobody)
     assert result.exit_code == 1
     assert "postroom key list" in result.stderr
+
+
+def test_an_smtp_password_comes_with_a_user_name(ready: Postroom) -> None:
+    """One is made unless it is given; both are said once, the name also later."""
+    facts = made(ready, "--smtp")
+    assert facts["dialect"] == "smtp"
+    assert str(facts["username"]).startswith("smtp_")
+    chosen = made(ready, "--smtp", "--username", "wordpress")
+    assert chosen["username"] == "wordpress"
+    assert listed(ready)[-1]["username"] == "wordpress"
+    shown = ready("key", "add", "--smtp", "--username", "cron").stdout
+    assert "User name: cron\n" in shown
+    assert "Password:  " in shown
+
+
+def test_a_user_name_is_one_credential_s(ready: Postroom) -> None:
+    """Until that is revoked: then the name is free again."""
+    first = made(ready, "--smtp", "--username", "shop")
+    again = ready("key", "add", "--smtp", "--username", "shop")
+    assert again.exit_code == 1
+    assert "shop is in use" in again.stderr
+    ready("key", "revoke", str(first["id"]))
+    assert made(ready, "--smtp", "--username", "shop")["username"] == "shop"
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("--smtp", "--username", "Postscale"), "no user name"),
+        (("--smtp", "--username", "a b"), "no user name"),
+        (("--dialect", "anypost", "--username", "x"), "goes with --smtp"),
+        (("--smtp", "--dialect", "anypost"), "exclude each other"),
+        ((), "--dialect, or --smtp"),
+        (("--smtp", "--test"), "no test keys of smtp"),
+        (("--smtp", "--allowed-ip", "192.0.2.300"), "no address or network"),
+        (("--dialect", "sendpost", "--allowed-ip", "192.0.2.3"), "over SMTP"),
+    ],
+)
+def test_what_cannot_be_a_key_is_refused(
+    ready: Postroom, words: tuple[str, ...], complaint: str
+) -> None:
+    """Wrong usage, with the reason, and nothing is stored."""
+    before = listed(ready)
+    result = ready("key", "add", *words)
+    assert result.exit_code == 2
+    assert complaint in result.stderr
+    assert listed(ready) == before
+
+
+def test_a_key_may_be_bound_to_addresses(ready: Postroom) -> None:
+    """As given; the list shows them."""
+    networks = ("--allowed-ip", "192.0.2.0/24", "--allowed-ip", "2001:db8::1")
+    facts = made(ready, "--dialect", "anypost", *networks)
+    assert facts["allowedIps"] == ["192.0.2.0/24", "2001:db8::1/128"]
+    assert "192.0.2.0/24" in ready("key", "list").stdout
+
+
+def test_a_test_key_tells_by_its_text(ready: Postroom) -> None:
+    """The prefix is the vendor's, so that programs see what they have."""
+    facts = made(ready, "--dialect", "postscale", "--test")
+    assert str(facts["key"]).startswith("ps_test_")

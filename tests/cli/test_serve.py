@@ -75,6 +75,15 @@ def test_a_port_that_is_taken_is_named(house: Postroom) -> None:
     assert done.status == 1
     assert bind in done.err
     assert "http.bind" in done.err
+    assert "smtp.submission" in done.err
+
+
+def test_a_certificate_that_is_missing_is_named(house: Postroom) -> None:
+    """With the settings that say which; in words."""
+    done = house.attempt("serve", "--set", "smtp.certificate=/nosuch/cert.pem")
+    assert done.status == 1
+    assert "/nosuch/cert.pem: No such file" in done.err
+    assert "smtp.key" in done.err
 
 
 @pytest.mark.parametrize("words", [("serve",), ("serve", "--set", "a.b=c")])

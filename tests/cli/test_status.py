@@ -50,6 +50,7 @@ def test_a_stopped_server_has_a_status(ready: Postroom, data: Path) -> None:
         "pools": ["sandbox"],
         "defaultPool": "sandbox",
         "domains": {},
+        "blocked": {},
     }
 
 

@@ -22,6 +22,7 @@ OF_DESIGN = {
     "domain show",
     "domain verify",
     "domain trust",
+    "domain track",
     "domain remove",
     "provider add",
     "provider list",
@@ -36,6 +37,7 @@ OF_DESIGN = {
     "events tail",
     "events list",
     "status",
+    "unblock",
     "version",
     "config print",
 }

@@ -1,9 +1,16 @@
+from dataclasses import replace
+from ipaddress import ip_address, ip_network
+
+import pytest
+
 from appliance.core.credential import (
     Credential,
     Scope,
     hash_key,
     hint_of,
     make_key,
+    make_username,
+    read_network,
 )
 from appliance.core.ids import AccountId, CredentialId, uuid7
 
@@ -48,3 +55,38 @@ def test_a_key_is_known_by_its_hash_and_shown_by_its_end() -> None:
     """Neither gives the key away."""
     assert hash_key("abcd1234") == hash_key("abcd1234") != hash_key("abcd1235")
     assert hint_of("abcd1234") == "1234"
+
+
+@pytest.mark.parametrize(
+    ("address", "admitted"),
+    [
+        ("192.0.2.7", True),
+        ("192.0.3.7", False),
+        ("::ffff:192.0.2.7", True),
+        ("::ffff:192.0.3.7", False),
+        ("2001:db8::1", True),
+        ("2001:db8:1::1", False),
+    ],
+)
+def test_a_key_with_networks_is_admitted_from_these_only(
+    address: str, *, admitted: bool
+) -> None:
+    """IPv4 inside IPv6 is IPv4; without a list it may come from anywhere."""
+    networks = (ip_network("192.0.2.0/24"), ip_network("2001:db8::/48"))
+    limited = replace(credential(), allowed_networks=networks)
+    assert limited.admits(ip_address(address)) is admitted
+    assert credential().admits(ip_address(address))
+
+
+def test_an_address_is_a_network_of_one() -> None:
+    """What is neither is refused, and so is a network with host bits set."""
+    assert str(read_network(" 192.0.2.1 ")) == "192.0.2.1/32"
+    assert read_network("192.0.2.1/24") is None
+    assert read_network("example.com") is None
+
+
+def test_user_names_differ() -> None:
+    """Made ones do not collide, and need no quoting anywhere."""
+    made = {make_username() for _ in range(100)}
+    assert len(made) == 100
+    assert all(name.startswith("smtp_") and name[5:].isalnum() for name in made)

@@ -18,8 +18,8 @@ from trio_websocket import (
 from appliance.core.event import Event, EventType
 from appliance.core.ids import SubAccountId
 from appliance.edge import live as live_module
-from appliance.edge.http.keys import Viewer
 from appliance.edge.http.limits import Limits
+from appliance.edge.keys import Viewer
 from appliance.edge.live import PATH, LiveDoor
 from appliance.edge.subscription import Headers
 from appliance.settings.declared import Live

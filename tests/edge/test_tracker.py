@@ -11,11 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.strategies import characters
 
-from appliance import serve
 from appliance.core.event import Event, EventType
 from appliance.core.ids import uuid7
 from appliance.core.token import Token, TokenKind, TokenMaker
-from appliance.edge import tracker
+from appliance.edge import assembly, tracker
 from appliance.flow.engagement import MAX_AGENT
 from appliance.store.captured import get_captured
 from tests.fakes.house import House, mail, open_house
@@ -39,7 +38,7 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
 def tokens(house: House) -> TokenMaker:
     """The server's own."""
     secret = house.folder.read_secret()
-    return TokenMaker(serve._derived(secret, b"tracking tokens"))
+    return TokenMaker(assembly.derived(secret, b"tracking tokens"))
 
 
 def paths(kind: TokenKind, token: str) -> list[str]:

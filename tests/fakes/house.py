@@ -17,6 +17,7 @@ import trio
 from appliance import serve
 from appliance.core.credential import (
     Credential,
+    Network,
     Scope,
     SubAccount,
     hash_key,
@@ -38,6 +39,7 @@ from appliance.store.pools import add_pool, set_default_pool
 from appliance.store.providers import NewProvider, add_provider
 from appliance.store.transaction import Tx, View
 from tests.fakes.keys import dkim_key
+from tests.fakes.postroom import DOORS
 
 DOMAIN = "shop.example"
 SEND = "/api/v1/subaccount/email/"
@@ -136,9 +138,7 @@ class House:
 
     async def limit_pages(self, spare: int) -> None:
         """Let the file grow by ``spare`` pages and no more: a real SQLITE_FULL."""
-        pages = await self.store.read(_page_count) + spare
-        writing = self.store._writer._connection
-        await writing.execute_fetchall(f"PRAGMA max_page_count = {pages}")
+        await limit_pages(self.store, spare)
 
     def _hear(self, events: tuple[Event, ...]) -> None:
         self._committed += events
@@ -199,8 +199,11 @@ async def open_house(
 
 
 def settings_of(folder: DataFolder, *overrides: str) -> Settings:
-    """The settings of a test's server: a free port, no one else's environment."""
-    ours = ("http.bind=127.0.0.1:0", "relay.drain_timeout=10s")
+    """The settings of a test's server: free ports, no one else's environment."""
+    ours = (
+        *(f"{door}={bind}" for door, bind in DOORS.items()),
+        "relay.drain_timeout=10s",
+    )
     return load_settings(folder.root, (*ours, *overrides), {})
 
 
@@ -242,6 +245,8 @@ def add_key(
     scope: Scope = Scope.FULL,
     allowed: frozenset[str] = frozenset(),
     whole_account: bool = False,
+    username: str = "",
+    networks: tuple[Network, ...] = (),
 ) -> Credential:
     """A further key, with a text of the test's choice."""
     new = NewCredential(
@@ -254,8 +259,12 @@ def add_key(
         hint=hint_of(key),
         created_ns=NOW_NS,
         allowed_domains=allowed,
+        username=username,
+        allowed_networks=networks,
     )
-    return add_credential(tx, new)
+    made = add_credential(tx, new)
+    assert made is not None
+    return made
 
 
 def add_tenant(tx: Tx, name: str) -> SubAccount:
@@ -273,6 +282,13 @@ def lead_to(tx: Tx, port: int) -> None:
     pool = add_pool(tx, "up", [(provider.id, 100)])
     assert not isinstance(pool, str)
     set_default_pool(tx, pool.id)
+
+
+async def limit_pages(store: Store, spare: int) -> None:
+    """Let the file grow by ``spare`` pages and no more: a real SQLITE_FULL."""
+    pages = await store.read(_page_count) + spare
+    writing = store._writer._connection
+    await writing.execute_fetchall(f"PRAGMA max_page_count = {pages}")
 
 
 def _page_count(view: View) -> int:

@@ -44,7 +44,7 @@ def make_copy(
         sender=str(SENDER.address),
         recipient=recipient,
         fields=fields or {},
-        to=Mailbox(recipient, "Bob"),
+        to=(Mailbox(recipient, "Bob"),),
         cc=(),
         tracking=tracking or Tracking(),
         dimensions=Dimensions(),

@@ -2,7 +2,8 @@
 
 It takes mail from loopback for every domain and puts one file per recipient into
 a Maildir, byte for byte but for the trace headers that any server adds.
-With other settings it relays instead: `scripts/bench` does that.
+With other settings it relays instead, as `scripts/bench` wants it, or is the null
+client that hands all mail of a machine to a smarthost.
 """
 
 import re
@@ -10,7 +11,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.message import Message
 from email.parser import BytesHeaderParser
 from pathlib import Path
@@ -65,6 +66,35 @@ MAILDIRS: Mapping[str, str] = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
+class Smarthost:
+    """Where a null client hands its mail, and the account that it has there."""
+
+    port: int
+    user: str
+    password: str = field(repr=False)
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """The null client of STANDARD_CONFIGURATION_README, with TLS and SASL.
+
+        SASL_README, "Enabling SASL authentication in the Postfix SMTP client".
+        """
+        return {
+            "relayhost": f"[127.0.0.1]:{self.port}",
+            "local_transport": "error:local delivery is disabled",
+            "smtp_tls_security_level": "encrypt",
+            "smtp_sasl_auth_enable": "yes",
+            "smtp_sasl_password_maps": "hash:{folder}/etc/sasl_passwd",
+            "smtp_sasl_security_options": "noanonymous",
+        }
+
+    @property
+    def tables(self) -> Mapping[str, str]:
+        """The lookup table with the password."""
+        return {"sasl_passwd": f"[127.0.0.1]:{self.port} {self.user}:{self.password}\n"}
+
+
+@dataclass(frozen=True, slots=True)
 class Delivered:
     """One mail as the server put it into a Maildir."""
 
@@ -96,13 +126,15 @@ class PostfixServer:
     """One running instance; root only, since Postfix starts as nobody else.
 
     Its folder is its own below /tmp: pytest's is closed to the users whom
-    Postfix turns its processes into.
+    Postfix turns its processes into. ``tables`` are lookup tables by their names,
+    which settings call ``hash:{folder}/etc/name``.
     """
 
     def __init__(
         self,
         settings: Mapping[str, str] = MAILDIRS,
         certificate: Path | None = None,
+        tables: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.port = free_port()
         self.folder = Path(tempfile.mkdtemp(prefix="postroom-postfix-"))
@@ -114,6 +146,8 @@ class PostfixServer:
             own = shutil.copy(certificate, self.folder / "etc/server.pem")
             lines += f"smtpd_tls_security_level = may\nsmtpd_tls_chain_files = {own}\n"
         (self.folder / "etc/main.cf").write_text(lines, encoding="ascii")
+        for name, text in tables.items():
+            self.write_table(name, text)
         self.start()
 
     def start(self) -> None:
@@ -155,6 +189,22 @@ class PostfixServer:
             raise TimeoutError(f"{error}; {self.count()} there\n{self.log()}") from None
         return self.messages()
 
+    def sendmail(self, mail: bytes, sender: str, *recipients: str) -> None:
+        """Hand it a mail as a program on its machine does, by the command."""
+        text = mail.replace(b"\r\n", b"\n")
+        self._run("sendmail", "-C", "-i", "-f", sender, "--", *recipients, stdin=text)
+
+    def write_table(self, name: str, text: str) -> None:
+        """Write a lookup table, which `postmap` compiles."""
+        file = self.folder / "etc" / name
+        file.write_text(text, encoding="ascii")
+        file.chmod(0o600)
+        self._run("postmap", "-c", f"hash:{file}")
+
+    def flush(self) -> None:
+        """Try what waits in its queue at once."""
+        self._run("postqueue", "-c", "-f")
+
     def queued(self) -> int:
         """How many mails are in its queue."""
         folders = (self.folder / "spool" / queue for queue in _QUEUES)
@@ -190,6 +240,17 @@ class PostfixServer:
         services = _MASTER.read_text(encoding="ascii").splitlines()
         master = "\n".join(_service(line, self.port) for line in services)
         (self.folder / "etc/master.cf").write_text(master + "\n", encoding="ascii")
+
+    def _run(self, name: str, option: str, *words: str, stdin: bytes = b"") -> None:
+        """Run a command of Postfix that has to work; the option names its folder."""
+        path = program(name)
+        assert path is not None
+        subprocess.run(
+            [path, option, str(self.folder / "etc"), *words],
+            input=stdin,
+            check=True,
+            timeout=30,
+        )
 
     def _postfix(self, command: str) -> subprocess.CompletedProcess[str]:
         postfix = program("postfix")

@@ -17,6 +17,12 @@ from typing import Any
 from tests.fakes.programs import wait_until
 
 ROOT = Path(__file__).parents[2]
+# Each at a free port of its own.
+DOORS = {
+    "http.bind": "127.0.0.1:0",
+    "smtp.submission": "127.0.0.1:0",
+    "smtp.submissions": "127.0.0.1:0",
+}
 _START_S = 20
 _STOP_S = 45
 _COMMAND_S = 60
@@ -123,7 +129,7 @@ class Postroom:
 
     def start(self, settings: Mapping[str, str] | None = None) -> None:
         """Serve, and return once the addresses are known."""
-        wanted = {"http.bind": "127.0.0.1:0", **(settings or {})}
+        wanted = {**DOORS, **(settings or {})}
         sets = [word for k, v in wanted.items() for word in ("--set", f"{k}={v}")]
         self._process = self.spawn("serve", *sets)
         wait_until(self._serves, _START_S, "serve writes run/addresses.json")

@@ -19,6 +19,9 @@ PACKAGES = {
     "opendkim-testmsg": "opendkim-tools",
     "smtp-source": "postfix",
     "smtp-sink": "postfix",
+    "postmap": "postfix",
+    "sendmail": "postfix",
+    "node": "nodejs",
 }
 
 

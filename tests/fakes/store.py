@@ -21,10 +21,10 @@ from appliance.core.delivery import Copy, NewDelivery, Role, Settlement, State
 from appliance.core.domain import Proof, Purpose, Record, SenderDomain
 from appliance.core.event import About, EventType, NewEvent
 from appliance.core.ids import uuid7
-from appliance.core.message import NewMessage
+from appliance.core.message import NewMessage, Request
 from appliance.core.pool import Pool
 from appliance.core.provider import Provider, Security
-from appliance.core.submission import Content, Recipient, Submission
+from appliance.core.submission import AnyContent, Content, Recipient, Submission
 from appliance.store.accounts import create_account
 from appliance.store.credentials import NewCredential, add_credential
 from appliance.store.database import Store, open_store
@@ -56,14 +56,14 @@ class Seeded:
     def message(
         self,
         *to: str,
-        content: Content = CONTENT,
+        content: AnyContent = CONTENT,
         dropped: str = "",
         accepted_ns: int = NOW_NS,
     ) -> NewMessage:
         """A checked submission to ``to``, the others in copy."""
         recipients = [recipient(one) for one in to or ("rcpt@other.example",)]
         return NewMessage(
-            submission=Submission(content, recipients[0], cc=tuple(recipients[1:])),
+            submission=Submission(content, (recipients[0],), cc=tuple(recipients[1:])),
             sub_account=self.sub_account.id,
             credential=self.credential.id,
             domain=self.domain.id,
@@ -138,6 +138,7 @@ def seed_in(
     assert sub_account is not None
     key = make_key()
     credential = add_credential(tx, _new_credential(sub_account, key, dialect))
+    assert credential is not None
     proof = Proof.OPERATOR if verified else Proof.NONE
     domain = add_domain(
         tx,
@@ -199,7 +200,7 @@ async def accept_for_ever(folder: Path, tasks: int) -> None:
     async def one() -> None:
         while True:
             message = seeded.message()
-            await store.write_each(accept, (message,))
+            await store.write_each(accept, Request((message,)))
             print(message.deliveries[0].uuid, flush=True)  # noqa: T201  the protocol
 
     async with open_temp_store(folder) as store, trio.open_nursery() as nursery:

@@ -8,6 +8,7 @@ import pytest
 from appliance.core.address import Address
 from appliance.core.event import EventFilter, EventType
 from appliance.core.ids import uuid7
+from appliance.core.message import Request
 from appliance.core.token import Token, TokenKind, TokenMaker
 from appliance.flow.directory import DirectoryKeeper
 from appliance.flow.engagement import MAX_AGENT, EngagementDesk, Visitor
@@ -42,7 +43,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     async with open_temp_store(tmp_path) as store:
         seeded = await seed(store)
         message = seeded.message()
-        await store.write_each(accept, (message,))
+        await store.write_each(accept, Request((message,)))
         directory = await DirectoryKeeper.load(store)
         made = EngagementDesk(store, directory, TOKENS, lambda: NOW_NS)
         yield Desk(store, seeded, directory, made, message.deliveries[0].uuid)
@@ -73,7 +74,7 @@ async def test_an_unsubscribe_works_at_once_and_is_recorded_once(desk: Desk) -> 
     assert await desk.desk.record(token, BROWSER)
     assert await desk.desk.record(token, BROWSER)
     assert [kind for kind, _ in await desk.facts()] == [EventType.UNSUBSCRIBED]
-    recipient = desk.seeded.message().submission.to.mailbox.address
+    recipient = desk.seeded.message().submission.to[0].mailbox.address
     assert desk.directory.is_suppressed(desk.seeded.sub_account.id, recipient)
 
 

@@ -4,6 +4,7 @@ import json
 
 from appliance.core.event import About, Event, EventType
 from appliance.core.ids import EventNumber, SubAccountId, uuid7
+from appliance.core.submission import Dimensions
 from appliance.flow.facts import event_facts, moment, render_event
 
 
@@ -27,6 +28,7 @@ def test_an_event_is_one_flat_object_in_json() -> None:
         "to": "c@d.example",
         "pool": "p",
         "provider": "",
+        "dimensions": {},
         "data": data,
     }
 
@@ -34,3 +36,15 @@ def test_an_event_is_one_flat_object_in_json() -> None:
 def test_moments_are_cut_not_rounded() -> None:
     """An event is never told to be later than it was."""
     assert moment(1_999_999_999_999_999_999) == "2033-05-18T03:33:19.999Z"
+
+
+def test_what_the_sender_attached_is_told() -> None:
+    """By name, and without what it did not attach."""
+    attached = Dimensions(tags=("a", "b"), topic="t", metadata={"order": "4711"})
+    about = About(SubAccountId(1), uuid7(), uuid7(), "a@b", "c@d", dimensions=attached)
+    event = Event(EventNumber(7), EventType.SENT, 1, about)
+    assert event_facts(event)["dimensions"] == {
+        "tags": ["a", "b"],
+        "topic": "t",
+        "metadata": {"order": "4711"},
+    }

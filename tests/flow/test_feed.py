@@ -6,6 +6,7 @@ import pytest
 import trio
 
 from appliance.core.event import Event, EventFilter, EventType
+from appliance.core.message import Request
 from appliance.flow import feed as feed_module
 from appliance.flow.feed import Feed
 from appliance.store.database import Store
@@ -27,7 +28,7 @@ class Log:
     async def add(self, number: int) -> None:
         """Make events in this process."""
         for _ in range(number):
-            await self.store.write_each(accept, (self.seeded.message(),))
+            await self.store.write_each(accept, Request((self.seeded.message(),)))
 
     async def drain(self, after: int = 0, limit: int = 7) -> list[Event]:
         """All events after a number, page by page."""
@@ -80,7 +81,7 @@ async def test_what_another_process_wrote_is_not_missed(
     """Its numbers lie between ours; a reader sees all of them, each once."""
     await log.add(3)
     async with open_temp_store(tmp_path) as other:
-        await other.write_each(accept, (log.seeded.message(),))
+        await other.write_each(accept, Request((log.seeded.message(),)))
     await log.add(2)
     assert [event.number for event in await log.drain()] == [1, 2, 3, 4, 5, 6]
 
@@ -90,7 +91,7 @@ async def test_a_look_finds_what_only_another_process_wrote(
 ) -> None:
     """Nothing of our own need happen for readers to go on."""
     async with open_temp_store(tmp_path) as other:
-        await other.write_each(accept, (log.seeded.message(),))
+        await other.write_each(accept, Request((log.seeded.message(),)))
     assert log.feed.last_number == 0
     await log.feed.look()
     assert [event.number for event in await log.drain()] == [1]
@@ -138,7 +139,7 @@ async def test_memory_is_bounded(log: Log, monkeypatch: pytest.MonkeyPatch) -> N
 async def test_a_filter_by_message_finds_its_deliveries(log: Log) -> None:
     """The id of the message or of one delivery."""
     await log.store.write_each(
-        accept, (log.seeded.message("a@rcpt.test", "b@rcpt.test"),)
+        accept, Request((log.seeded.message("a@rcpt.test", "b@rcpt.test"),))
     )
     first, second = await log.drain()
     message = EventFilter(message=first.about.message)
@@ -156,7 +157,7 @@ async def test_a_look_between_a_commit_and_its_announcement_loses_nothing(
     await log.add(3)
     ours, _ = await log.feed.read(0, 10, ALL)
     async with open_temp_store(tmp_path) as other:
-        await other.write_each(accept, (log.seeded.message(),))
+        await other.write_each(accept, Request((log.seeded.message(),)))
     await late.look()
     late.publish(ours)
     log.feed = late

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+from appliance.core.message import Request
 from appliance.flow.directory import DirectoryKeeper
 from appliance.flow.feed import Feed
 from appliance.flow.heart import Heart
@@ -24,9 +25,9 @@ async def test_what_another_process_wrote_is_noticed(tmp_path: Path) -> None:
         assert len(rings) == before
 
         message = seeded.message()
-        await other.write_each(accept, (message,))
+        await other.write_each(accept, Request((message,)))
         await other.write(add_pool, "new", [(seeded.provider.id, 100)])
-        address = message.submission.to.mailbox.address
+        address = message.submission.to[0].mailbox.address
         await other.write(
             add_suppression,
             seeded.sub_account.id,

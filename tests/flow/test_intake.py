@@ -9,7 +9,15 @@ from appliance.core.credential import Credential
 from appliance.core.event import EventFilter, EventType
 from appliance.core.pool import Pool
 from appliance.core.refusal import Reason, Refusal
-from appliance.core.submission import Content, Recipient, Submission
+from appliance.core.submission import (
+    AnyContent,
+    Content,
+    Dimensions,
+    Idempotency,
+    RawContent,
+    Recipient,
+    Submission,
+)
 from appliance.flow.directory import DirectoryKeeper
 from appliance.flow.intake import Accepted, Intake, Origin, Question
 from appliance.store.database import Store
@@ -63,7 +71,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
 
 def to(address: Address = BOB, **more: object) -> Submission:
     """A submission to one address."""
-    return Submission(CONTENT, Recipient(Mailbox(address)), **more)  # type: ignore[arg-type]
+    return Submission(CONTENT, (Recipient(Mailbox(address)),), **more)  # type: ignore[arg-type]
 
 
 def copies(*addresses: Address) -> tuple[Recipient, ...]:
@@ -82,7 +90,7 @@ async def test_what_is_accepted_is_on_disk(desk: Desk) -> None:
 
 async def test_listeners_hear_of_new_mail_once_it_is_on_disk(desk: Desk) -> None:
     """The relay need not poll."""
-    told: list[list[Content]] = []
+    told: list[list[AnyContent]] = []
     desk.intake.on_accepted(lambda contents: told.append(list(contents.values())))
     await desk.intake.take(desk.origin, [to(), to()])
     await desk.intake.take(desk.origin, [to(pool="nowhere")])
@@ -221,3 +229,69 @@ async def test_a_pool_that_was_just_removed_takes_nothing(desk: Desk) -> None:
     await desk.store.write(remove_pool, pool.id)
     assert await refused(desk, to(pool="brief"), desk.origin) is Reason.UNKNOWN_POOL
     assert "brief" not in desk.directory.current.pools
+
+
+def raw(*to: Address) -> Submission:
+    """A whole mail for several envelope recipients."""
+    content = RawContent(CONTENT.sender, "Hi", "1@sender.example", b"From: x\r\n\r\n")
+    return Submission(content, tuple(Recipient(Mailbox(one)) for one in to))
+
+
+async def test_each_recipient_of_a_whole_mail_stands_for_itself(desk: Desk) -> None:
+    """A suppressed one stops nobody else; the ids are in the order of the envelope."""
+    ann = Address("ann", "rcpt.test")
+    await desk.suppress(BOB)
+    (verdict,) = await desk.intake.take(desk.origin, [raw(BOB, ann)])
+    assert isinstance(verdict, Accepted)
+    assert len(verdict.deliveries) == 2
+    assert await desk.history() == [
+        (EventType.PROCESSED, str(BOB)),
+        (EventType.DROPPED, str(BOB)),
+        (EventType.PROCESSED, str(ann)),
+    ]
+    events = await desk.store.read(list_events, EventFilter(), limit=9)
+    assert events[2].about.delivery == verdict.deliveries[1]
+
+
+async def test_the_same_key_gets_the_same_answer(desk: Desk) -> None:
+    """And nothing is stored a second time."""
+    key = Idempotency(b"k", b"mark", since_ns=0)
+    (first,) = await desk.intake.take(desk.origin, [raw(BOB)], key)
+    (again,) = await desk.intake.take(desk.origin, [raw(BOB)], key)
+    assert isinstance(first, Accepted)
+    assert again == first
+    assert len(await desk.history()) == 1
+
+
+async def test_a_key_used_for_another_mail_is_refused(desk: Desk) -> None:
+    """Neither is it sent nor taken for the first one."""
+    await desk.intake.take(desk.origin, [raw(BOB)], Idempotency(b"k", b"1", since_ns=0))
+    (verdict,) = await desk.intake.take(
+        desk.origin, [raw(BOB)], Idempotency(b"k", b"2", since_ns=0)
+    )
+    assert isinstance(verdict, Refusal)
+    assert verdict.reason is Reason.IDEMPOTENCY_MISMATCH
+
+
+async def test_without_room_nothing_is_taken(desk: Desk) -> None:
+    """The mail's size counts; what is said is the room's own word."""
+    full = Refusal(Reason.STORE_UNAVAILABLE, "disk")
+    asked: list[int] = []
+
+    def no_room(size_bytes: int) -> Refusal | None:
+        asked.append(size_bytes)
+        return full
+
+    intake = Intake(desk.store, desk.directory, lambda: NOW_NS, no_room)
+    assert await intake.take(desk.origin, [to(), to()]) == [full, full]
+    assert asked == [CONTENT.size_bytes]
+    assert await desk.history() == []
+
+
+async def test_what_was_attached_is_in_each_event(desk: Desk) -> None:
+    """Readers find the mail again by its tags, topic, campaign and metadata."""
+    attached = Dimensions(tags=("a",), topic="t", campaign="c", metadata={"k": "v"})
+    await desk.suppress(BOB)
+    await desk.intake.take(desk.origin, [to(dimensions=attached)])
+    events = await desk.store.read(list_events, EventFilter(), limit=9)
+    assert [one.about.dimensions for one in events] == [attached, attached]

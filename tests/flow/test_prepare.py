@@ -10,17 +10,17 @@ from hypothesis import strategies as st
 
 from appliance.core.address import Address, Mailbox
 from appliance.core.domain import DkimKey, Proof
-from appliance.core.submission import Content, Tracking
+from appliance.core.submission import AnyContent, RawContent, Tracking
 from appliance.core.token import Token, TokenKind, TokenMaker
 from appliance.flow.prepare import (
     Circumstances,
     Links,
     Source,
     base_url,
+    form_of,
     prepare,
 )
 from appliance.mime.dkim import Signer, generate_ed25519_key, generate_rsa_key
-from appliance.mime.template import Template
 from tests.fakes.dkim import ed_verifies, verifies
 from tests.fakes.mail import SENDER, make_content, make_copy, make_domain
 
@@ -43,10 +43,10 @@ HTML = (
 )
 
 
-def source(content: Content, *keys: DkimKey) -> Source:
+def source(content: AnyContent, *keys: DkimKey) -> Source:
     """What the copies of a content share."""
     signers = [Signer(key) for key in keys]
-    return Source(content, Template.compile(content), "sender.test", signers)
+    return Source(form_of(content), "sender.test", signers)
 
 
 def read(raw: bytes) -> EmailMessage:
@@ -214,3 +214,44 @@ def test_the_sender_is_who_the_content_says() -> None:
     """Not the envelope's."""
     mail = read(prepare(COPY, source(make_content(), RSA), AROUND, LINKS)[1])
     assert mail["From"].addresses[0].addr_spec == str(SENDER.address)
+
+
+RAW_HTML = b'<p>Hi <a href="https://example.org/a">a</a></p>\r\n'
+RAW = RawContent(
+    SENDER,
+    "Hi",
+    "1@sender.test",
+    b"From: <news@sender.test>\r\nSubject: Hi\r\nContent-Type: text/html\r\n\r\n"
+    + RAW_HTML,
+)
+NOTHING = Tracking(opens=False, clicks=False, unsubscribes=False)
+
+
+def test_a_mail_that_came_as_bytes_leaves_as_it_came() -> None:
+    """Only our trace and the signature stand in front of it; and it verifies."""
+    copy = replace(make_copy(), tracking=NOTHING)
+    sender, mail = prepare(copy, source(RAW, RSA), AROUND, LINKS)
+    assert mail.endswith(b"X-Trace: 4711\r\n" + RAW.data)
+    front = mail.removesuffix(b"X-Trace: 4711\r\n" + RAW.data)
+    assert front.startswith(b"DKIM-Signature: ")
+    assert front.count(b"\r\nDKIM-Signature") == 0
+    assert verifies(mail, RSA)
+    assert sender == f"bounces+{copy.uuid}+1@bounce.sender.test"
+
+
+def test_links_and_pixel_of_such_a_mail_are_the_copy_s_own() -> None:
+    """With tracking on its HTML is touched, and only that."""
+    copy = replace(make_copy(), tracking=replace(NOTHING, opens=True, clicks=True))
+    _, mail = prepare(copy, source(RAW, RSA), AROUND, LINKS)
+    assert b"https://example.org/a" not in mail
+    assert BASE.encode() + b"/c/" in mail.replace(b"=\r\n", b"")
+    assert BASE.encode() + b"/o/" in mail.replace(b"=\r\n", b"")
+    assert b"List-Unsubscribe" not in mail
+    assert verifies(mail, RSA)
+
+
+def test_a_sender_may_do_without_our_unsubscribe_link() -> None:
+    """Then the header has none."""
+    copy = replace(make_copy(), tracking=NOTHING)
+    _, mail = prepare(copy, source(make_content()), AROUND, LINKS)
+    assert b"List-Unsubscribe" not in mail

@@ -9,6 +9,7 @@ import trio
 
 from appliance.core.delivery import Copy, State
 from appliance.core.event import Event, EventType
+from appliance.core.message import Request
 from appliance.core.pool import Pool
 from appliance.core.provider import Security
 from appliance.core.retry import RetryPlan
@@ -53,7 +54,7 @@ class Floor:
         """Accept a mail to each."""
         for one in to:
             message = self.seeded.message(one, accepted_ns=self.now_ns)
-            await self.store.write_each(accept, (message,))
+            await self.store.write_each(accept, Request((message,)))
         self.relay.ring()
 
     async def until(self, met: Callable[[], Awaitable[bool]]) -> None:

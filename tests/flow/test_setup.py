@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from appliance.flow.setup import DataFolder, FolderError, initialise, open_data
+from appliance.net.tls_server import ServerTls
 from appliance.store.accounts import list_sub_accounts
 
 NOW = 1_700_000_000_000_000_000
@@ -19,13 +20,19 @@ async def test_a_half_made_folder_is_finished(tmp_path: Path) -> None:
         [],
         ["secret.key"],
         ["secret.key", "postroom.toml"],
+        ["secret.key", "postroom.toml", "tls/key.pem"],
+        ["secret.key", "postroom.toml", "tls/key.pem", "tls/cert.pem"],
         ["postroom.toml"],
+        ["tls/key.pem"],
     ):
-        half = tmp_path / f"half{len(kept)}{kept[:1]}"
+        half = tmp_path / f"half{len(kept)}{kept[:1]}".replace("/", "")
         half.mkdir(mode=0o700)
         for name in kept:
+            (half / name).parent.mkdir(mode=0o700, exist_ok=True)
             (half / name).write_bytes((whole / name).read_bytes())
-        assert await initialise(DataFolder(half), NOW) is not None
+        folder = DataFolder(half)
+        assert await initialise(folder, NOW) is not None
+        ServerTls(folder.certificate, folder.certificate_key)
         async with open_data(DataFolder(half)) as store:
             assert len(await store.read(list_sub_accounts)) == 1
 

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from appliance.core.event import EventFilter
+from appliance.core.message import Request
 from appliance.flow import upkeep as upkeep_module
 from appliance.flow.upkeep import (
     NEXT_SECONDS,
@@ -26,8 +27,8 @@ async def test_old_things_go_and_unsent_mail_stays(
     async with open_temp_store(tmp_path) as store:
         seeded = await seed(store)
         for dropped in ("no", "no", "no", ""):
-            await store.write_each(accept, (seeded.message(dropped=dropped),))
-        upkeep = Upkeep(store, Retention(10 * DAY, 5 * DAY), lambda: NOW_NS)
+            await store.write_each(accept, Request((seeded.message(dropped=dropped),)))
+        upkeep = Upkeep(store, Retention(10 * DAY, 5 * DAY, DAY), lambda: NOW_NS)
         assert await upkeep.run_once(NOW_NS + 4 * DAY * SECOND_NS) == PAUSE_SECONDS
         assert len(await store.read(list_recent, 9)) == 4
         later = NOW_NS + 6 * DAY * SECOND_NS

@@ -6,6 +6,7 @@ import pytest
 
 from appliance.core.delivery import Copy
 from appliance.core.domain import Algorithm, DkimKey
+from appliance.core.message import Request
 from appliance.core.submission import Content
 from appliance.core.token import TokenMaker
 from appliance.dialects.sendpost import paths
@@ -40,7 +41,7 @@ class Bench:
         """A claimed copy of each content."""
         for content in contents:
             message = self.seeded.message(content=content)
-            await self.store.write_each(accept, (message,))
+            await self.store.write_each(accept, Request((message,)))
         return await self.store.write(claim, NOW_NS, 99, 1 << 30)
 
     def order(self, copy: Copy) -> Order:

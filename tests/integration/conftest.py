@@ -5,8 +5,9 @@ With POSTROOM_REQUIRE_INTEGRATION=1 it fails the test instead.
 
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NoReturn, Protocol, TypeAlias
 
 import pytest
@@ -16,8 +17,11 @@ from tests.fakes.dns_server import NsdServer
 from tests.fakes.postfix import MAILDIRS, PostfixServer
 from tests.fakes.postroom import Postroom
 from tests.fakes.programs import package_of, program
+from tests.integration.clients import NODE_PATH
+from tests.integration.doors import furnish_for_smtp
 from tests.integration.verifiers import Verifiers
 
+TMPFS_MB = 24
 _COUNTS = pytest.StashKey[list[str]]()
 Tell: TypeAlias = Callable[[str], None]
 
@@ -64,25 +68,40 @@ class Need(Protocol):
         ...
 
 
-NeedRoot: TypeAlias = Callable[[str], None]
-
-
 @pytest.fixture
 def need() -> Need:
     """Skips the test, or fails it, unless these programs are installed."""
     return _need
 
 
+NeedNodemailer: TypeAlias = Callable[[], None]
+
+
 @pytest.fixture
-def need_root() -> NeedRoot:
-    """Skips the test, or fails it, unless we are root."""
-    return _need_root
+def need_nodemailer() -> NeedNodemailer:
+    """Skips the test, or fails it, unless Node.js finds Nodemailer."""
+
+    def check() -> None:
+        _need("node")
+        words = ["node", "-e", "require('nodemailer')"]
+        environment = {**os.environ, **NODE_PATH}
+        if subprocess.run(
+            words, env=environment, capture_output=True, check=False
+        ).returncode:
+            _unavailable("not installed: node-nodemailer")
+
+    return check
 
 
 class StartPostfix(Protocol):
     """Starts one more Postfix for this test."""
 
-    def __call__(self, certificate: Path | None = None) -> PostfixServer:
+    def __call__(
+        self,
+        certificate: Path | None = None,
+        settings: Mapping[str, str] = MAILDIRS,
+        tables: Mapping[str, str] = MappingProxyType({}),
+    ) -> PostfixServer:
         """The running server; with a certificate it offers STARTTLS."""
         ...
 
@@ -94,8 +113,12 @@ def start_postfix() -> Iterator[StartPostfix]:
     _need_root("a private Postfix")
     running: list[PostfixServer] = []
 
-    def start(certificate: Path | None = None) -> PostfixServer:
-        running.append(PostfixServer(MAILDIRS, certificate))
+    def start(
+        certificate: Path | None = None,
+        settings: Mapping[str, str] = MAILDIRS,
+        tables: Mapping[str, str] = MappingProxyType({}),
+    ) -> PostfixServer:
+        running.append(PostfixServer(settings, certificate, tables))
         return running[-1]
 
     yield start
@@ -175,3 +198,30 @@ def make_postroom(tmp_path: Path) -> Iterator[MakePostroom]:
         one.close()
     for one in made:
         assert not one.troubles(), one.troubles()[0]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of a few megabytes; to be asked for first, so that it ends last."""
+    _need_root("mounting a small file system")
+    mount, umount = program("mount"), program("umount")
+    assert mount is not None
+    assert umount is not None
+    place = tmp_path / "small"
+    place.mkdir()
+    words = ["-t", "tmpfs", "-o", f"size={TMPFS_MB}m", "tmpfs", str(place)]
+    done = subprocess.run([mount, *words], capture_output=True, check=False)
+    if done.returncode:
+        # A container without the right to mount: nothing to install would help.
+        pytest.skip(f"mount is not permitted here: {done.stderr.decode().strip()}")
+    yield place
+    subprocess.run([umount, str(place)], check=True)
+
+
+@pytest.fixture
+def postroom(make_postroom: MakePostroom, postfix: PostfixServer) -> Postroom:
+    """A serving one; a trusted domain, and that Postfix behind the default pool."""
+    one = make_postroom()
+    furnish_for_smtp(one, postfix)
+    one.start()
+    return one

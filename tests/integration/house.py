@@ -8,7 +8,7 @@ import json
 import re
 import subprocess
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from email import message_from_bytes
 from email.message import Message
@@ -213,6 +213,37 @@ class Watcher:
                         self.seen.append(json.loads(await socket.get_message()))
                 except ConnectionClosed:
                     return
+
+
+# ------------------------------------------------------------------- trouble
+
+
+def all_arrived(postfix: PostfixServer, ids: set[str]) -> Callable[[], bool]:
+    """Tells whether each of these deliveries is at the end of its way."""
+
+    def check() -> bool:
+        if postfix.count() < len(ids):
+            return False
+        return ids <= {delivery_of(one) for one in postfix.messages()}
+
+    return check
+
+
+def idle(postroom: Postroom) -> bool:
+    """True if nothing waits and nothing is under way."""
+    state: dict[str, Any] = postroom.ask("status")
+    return not state["queued"] and not state["inFlight"]
+
+
+def fill(file: Path) -> None:
+    """Make a file that takes all the room of its file system."""
+    with file.open("wb", buffering=0) as stream:
+        size = 1 << 20
+        while size:
+            try:
+                stream.write(bytes(size))
+            except OSError:
+                size //= 2
 
 
 # ---------------------------------------------------------- what was delivered

@@ -1,32 +1,33 @@
 """What was answered with 200 is delivered, whatever breaks meanwhile."""
 
 import json
-import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import httpx
 import pytest
 
 from tests.fakes.postfix import PostfixServer
 from tests.fakes.postroom import Postroom
-from tests.fakes.programs import program, wait_until
-from tests.integration.conftest import MakePostroom, NeedRoot, Tell
+from tests.fakes.programs import wait_until
+from tests.integration.conftest import MakePostroom, Tell
 from tests.integration.house import (
     PROCESSED,
     SEND,
     SENT,
     accepted,
+    all_arrived,
     api,
     codes,
     delivery_of,
     events,
+    fill,
     furnish,
+    idle,
     mail,
 )
 
@@ -34,7 +35,6 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 CLIENTS = 8
 RECIPIENTS = 5  # of each request, so that a queue builds up
-TMPFS_MB = 24
 
 
 class Burst:
@@ -86,15 +86,6 @@ class Burst:
                     self.accepted.extend(one["messageId"] for one in answer.json())
 
 
-def _all_arrived(postfix: PostfixServer, ids: set[str]) -> Callable[[], bool]:
-    def check() -> bool:
-        if postfix.count() < len(ids):
-            return False
-        return ids <= {delivery_of(one) for one in postfix.messages()}
-
-    return check
-
-
 def test_kill_9_in_a_burst_loses_nothing_that_was_accepted(
     make_postroom: MakePostroom, postfix: PostfixServer, tell: Tell
 ) -> None:
@@ -113,8 +104,8 @@ def test_kill_9_in_a_burst_loses_nothing_that_was_accepted(
     before = postfix.count()
     postroom.start()
     ids = set(burst.accepted)
-    wait_until(_all_arrived(postfix, ids), 60, "every accepted mail")
-    wait_until(lambda: _idle(postroom), 30, "the end of the queue")
+    wait_until(all_arrived(postfix, ids), 60, "every accepted mail")
+    wait_until(lambda: idle(postroom), 30, "the end of the queue")
 
     copies = Counter(delivery_of(one) for one in postfix.messages())
     doubled = sum(number - 1 for number in copies.values())
@@ -127,11 +118,6 @@ def test_kill_9_in_a_burst_loses_nothing_that_was_accepted(
     facts = events(postroom)
     for uuid in copies:
         assert codes(facts, uuid) == [PROCESSED, SENT]
-
-
-def _idle(postroom: Postroom) -> bool:
-    state: dict[str, Any] = postroom.ask("status")
-    return not state["queued"] and not state["inFlight"]
 
 
 def test_mail_waits_for_an_upstream_that_is_away(
@@ -152,7 +138,7 @@ def test_mail_waits_for_an_upstream_that_is_away(
     postfix.start()
     arrived = postfix.wait_for(30)
     assert sorted(delivery_of(one) for one in arrived) == sorted(ids)
-    wait_until(lambda: _idle(postroom), 10, "the end of the queue")
+    wait_until(lambda: idle(postroom), 10, "the end of the queue")
     facts = events(postroom)
     assert all(codes(facts, uuid) == [PROCESSED, SENT] for uuid in ids)
 
@@ -170,29 +156,11 @@ def test_sigterm_finishes_what_is_under_way(
     assert not postroom.addresses_file.exists()
     postroom.start()
     ids = set(burst.accepted)
-    wait_until(_all_arrived(postfix, ids), 60, "every accepted mail")
-    wait_until(lambda: _idle(postroom), 30, "the end of the queue")
+    wait_until(all_arrived(postfix, ids), 60, "every accepted mail")
+    wait_until(lambda: idle(postroom), 30, "the end of the queue")
     copies = Counter(delivery_of(one) for one in postfix.messages())
     assert max(copies.values()) == 1
     assert set(copies) >= ids
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path, need_root: NeedRoot) -> Iterator[Path]:
-    """A file system of a few megabytes; to be asked for first, so that it ends last."""
-    need_root("mounting a small file system")
-    mount, umount = program("mount"), program("umount")
-    assert mount is not None
-    assert umount is not None
-    place = tmp_path / "small"
-    place.mkdir()
-    words = ["-t", "tmpfs", "-o", f"size={TMPFS_MB}m", "tmpfs", str(place)]
-    done = subprocess.run([mount, *words], capture_output=True, check=False)
-    if done.returncode:
-        # A container without the right to mount: nothing to install would help.
-        pytest.skip(f"mount is not permitted here: {done.stderr.decode().strip()}")
-    yield place
-    subprocess.run([umount, str(place)], check=True)
 
 
 def test_a_full_disk_refuses_and_recovers(
@@ -203,9 +171,12 @@ def test_a_full_disk_refuses_and_recovers(
     ATTACKS 26: the process lives, and takes mail again when there is room.
     """
     room = small_disk / "room"
-    postroom = make_postroom(
-        {"relay.retry_plan": "1s,2s,5s,10s,10s,10s,10s"}, folder=small_disk
-    )
+    # To the last byte: the database itself has to say no.
+    settings = {
+        "relay.retry_plan": "1s,2s,5s,10s,10s,10s,10s",
+        "intake.min_free_disk": "0",
+    }
+    postroom = make_postroom(settings, folder=small_disk)
     furnish(postroom, postfix)
     postroom.start()
     taken: list[str] = []
@@ -214,7 +185,7 @@ def test_a_full_disk_refuses_and_recovers(
             taken += accepted(client, mail(f"before{number}@rcpt.example"))
         postfix.stop()
         taken += accepted(client, mail("waiting@rcpt.example"))
-        _fill(room)
+        fill(room)
         statuses = Counter[int]()
         for number in range(200):
             body = mail(f"full{number}@rcpt.example", textBody="x" * 20_000)
@@ -232,21 +203,11 @@ def test_a_full_disk_refuses_and_recovers(
         wait_until(lambda: _accepts(client, taken), 20, "a 200 with room again")
     postfix.start()
     ids = set(taken)
-    wait_until(_all_arrived(postfix, ids), 60, "every accepted mail")
-    wait_until(lambda: _idle(postroom), 30, "the end of the queue")
+    wait_until(all_arrived(postfix, ids), 60, "every accepted mail")
+    wait_until(lambda: idle(postroom), 30, "the end of the queue")
     copies = Counter(delivery_of(one) for one in postfix.messages())
     tell(f"answers {dict(statuses)}; accepted {len(ids)}, arrived {len(copies)}")
     assert set(copies) == ids
-
-
-def _fill(file: Path) -> None:
-    with file.open("wb", buffering=0) as stream:
-        size = 1 << 20
-        while size:
-            try:
-                stream.write(bytes(size))
-            except OSError:
-                size //= 2
 
 
 def _accepts(client: httpx.Client, taken: list[str]) -> bool:

@@ -37,7 +37,11 @@ def test_sigterm_ends_cleanly_and_takes_the_addresses_away(
     found = postroom.addresses()
     assert found["http"].startswith("127.0.0.1:")
     assert found["live"] == f"ws://{found['http']}/postroom/v1/live"
-    assert [found[door] for door in ("submission", "submissions", "mx")] == [[], [], []]
+    assert [len(found[door]) for door in ("submission", "submissions", "mx")] == [
+        1,
+        1,
+        0,
+    ]
     assert postroom.stop() == 0
     assert not postroom.addresses_file.exists()
     postroom.start()

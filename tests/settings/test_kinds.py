@@ -24,6 +24,7 @@ EVERY: list[Kind[Any]] = [
     kinds.LISTENERS,
     kinds.NAMESERVERS,
     kinds.ORIGINS,
+    kinds.PATH,
     kinds.RETRY_PLAN,
 ]
 
@@ -162,6 +163,14 @@ def test_public_urls_are_kept_without_a_trailing_slash(value: str) -> None:
     """One slash at the end is forgiven."""
     assert kinds.URL.read(value) == value
     assert not value or kinds.URL.read(value + "/") == value
+
+
+def test_paths_are_absolute() -> None:
+    """The same file from wherever the server is started; empty for none."""
+    assert kinds.PATH.read(" /etc/ssl/mail.pem") == "/etc/ssl/mail.pem"
+    assert kinds.PATH.read("") == ""
+    for value in ("mail.pem", "./mail.pem", "~/mail.pem", "/a\0b", "/a\nb", 5, None):
+        assert refuses(kinds.PATH, value), value
 
 
 @given(st.from_regex(r"[0-9]{0,8}[smhd]?(, ?[0-9]{1,7}[smhd]?){0,3}", fullmatch=True))

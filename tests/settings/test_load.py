@@ -1,6 +1,7 @@
 """Settings: the order of the sources, and what is said when something is wrong."""
 
 import contextlib
+import socket
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -183,6 +184,22 @@ def test_public_host_follows_from_what_is_set(
     settings = load_settings(tmp_path, overrides)
     assert settings.public_host == host
     assert settings.bounce_host == host
+
+
+@pytest.mark.parametrize(
+    ("overrides", "host"),
+    [
+        (["smtp.host=mx.example.com"], "mx.example.com"),
+        (["http.public_url=https://mail.example.com:8443"], "mail.example.com"),
+        (["http.public_url=https://192.0.2.1"], socket.gethostname()),
+        (["http.public_url=http://[::1]:8025"], socket.gethostname()),
+    ],
+)
+def test_the_smtp_name_is_a_name(
+    tmp_path: Path, overrides: list[str], host: str
+) -> None:
+    """RFC 5321 4.2: an address is no name, so then the machine's is taken."""
+    assert load_settings(tmp_path, overrides).smtp_host == host
 
 
 def test_host_names_default_to_the_machines(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.smtp.errors import RemoteProtocolError
+from appliance.smtp.errors import LocalProtocolError, RemoteProtocolError
 from appliance.smtp.reply import (
     MAX_LINE_BYTES,
     MAX_REPLY_LINES,
@@ -178,3 +178,74 @@ def test_malformed_enhanced_code_stays_in_the_text() -> None:
 def test_text_is_made_harmless(raw: bytes, shown: str) -> None:
     """Terminal codes, direction overrides and broken UTF-8 cannot be shown."""
     assert printable(raw) == shown
+
+
+@pytest.mark.parametrize(
+    ("reply", "raw"),
+    [
+        (Reply(250), b"250 \r\n"),
+        (Reply(250, ()), b"250 \r\n"),
+        (Reply(334, ("VXNlcm5hbWU6",)), b"334 VXNlcm5hbWU6\r\n"),
+        (Reply(250, ("one", "two")), b"250-one\r\n250 two\r\n"),
+        (
+            Reply(550, ("a", "", "b"), EnhancedCode(5, 1, 1)),
+            b"550-5.1.1 a\r\n550-5.1.1 \r\n550 5.1.1 b\r\n",
+        ),
+        (Reply(250, ("caf\u00e9",)), "250 caf\u00e9\r\n".encode()),
+    ],
+)
+def test_reply_goes_on_the_wire(reply: Reply, raw: bytes) -> None:
+    """RFC 2034 4: the enhanced code stands on every line."""
+    assert reply.encode() == raw
+
+
+def test_long_line_stays_one_line() -> None:
+    """A hundred ids are one line, as clients that look for them expect."""
+    text = "OK ids=" + " ".join(f"id_{number:036}" for number in range(100))
+    assert Reply(250, (text,)).encode() == f"250 {text}\r\n".encode()
+
+
+HOSTILE = st.text(
+    st.one_of(
+        st.characters(),
+        st.sampled_from("\r\n\0\x0b\x0c\x1b\x85\u2028\u2029\ud800\u202e"),
+    )
+)
+
+
+@given(st.lists(HOSTILE, max_size=4), st.none() | st.just(EnhancedCode(5, 1, 1)))
+def test_no_text_can_end_its_line(
+    lines: list[str], enhanced: EnhancedCode | None
+) -> None:
+    """ATTACKS 6: what a client said may be repeated to it without harm."""
+    raw = Reply(550, tuple(lines), enhanced).encode()
+    assert raw.endswith(b"\r\n")
+    sent = raw.decode().removesuffix("\r\n").split("\r\n")
+    assert len(sent) == max(len(lines), 1)
+    assert all(map(str.isprintable, sent))
+
+
+WORDS = st.text(st.characters(codec="ascii", categories=["L", "N"]), max_size=20)
+
+
+@given(
+    st.integers(200, 559),
+    st.lists(WORDS, min_size=1, max_size=5),
+    st.tuples(st.integers(0, 999), st.integers(0, 999)) | st.none(),
+)
+def test_what_is_said_is_what_is_heard(
+    code: int, lines: list[str], detail: tuple[int, int] | None
+) -> None:
+    """Our reader reads what we say, line by line and code by code."""
+    enhanced = None
+    if detail is not None and code // 100 != 3:
+        enhanced = EnhancedCode(code // 100, *detail)
+    reply = Reply(code, tuple(lines), enhanced)
+    assert only_reply(reply.encode()) == reply
+
+
+@pytest.mark.parametrize("code", [0, 25, 150, 600, 2_500, -250])
+def test_code_that_is_none_raises(code: int) -> None:
+    """A reply that nobody could read is a mistake of ours."""
+    with pytest.raises(LocalProtocolError):
+        Reply(code).encode()

@@ -8,7 +8,7 @@ import pytest
 from appliance.core.address import Address
 from appliance.core.delivery import State
 from appliance.core.ids import PoolId, ProviderId
-from appliance.core.message import NewMessage
+from appliance.core.message import NewMessage, Request
 from appliance.core.pool import Pool
 from appliance.core.submission import Content
 from appliance.store.claim import CLAIM, NO_PROVIDER_PAUSE_NS, claim
@@ -45,13 +45,13 @@ async def test_a_claimed_copy_has_what_makes_its_bytes(
 ) -> None:
     """Envelope, header recipients and the pinned provider come with the claim."""
     message = seeded.message("a@x.example", "b@x.example")
-    await store.write_each(accept, (message,))
+    await store.write_each(accept, Request((message,)))
     first, second = await store.write(claim, NOW_NS, 10, PLENTY)
     assert first.uuid == first.message_uuid == message.deliveries[0].uuid
     assert second.uuid == message.deliveries[1].uuid
     assert second.message_uuid == first.uuid
     assert second.recipient == Address("b", "x.example")
-    assert first.to == second.to == message.submission.to.mailbox
+    assert first.to == second.to == (message.submission.to[0].mailbox,)
     assert first.cc == (message.submission.cc[0].mailbox,)
     assert first.provider == seeded.provider.id
     assert (first.domain, first.pool) == (seeded.domain.id, seeded.pool.id)
@@ -65,7 +65,7 @@ async def test_what_is_claimed_is_not_claimed_again(
     store: Store, seeded: Seeded
 ) -> None:
     """A delivery is one relay's at a time."""
-    await store.write_each(accept, (seeded.message(),))
+    await store.write_each(accept, Request((seeded.message(),)))
     assert len(await store.write(claim, NOW_NS, 10, PLENTY)) == 1
     assert await store.write(claim, NOW_NS, 10, PLENTY) == []
     assert (await store.read(counts_by_state))[State.IN_FLIGHT] == 1
@@ -77,7 +77,7 @@ async def test_the_longest_due_come_first_and_the_future_waits(
     """Due order, up to now and up to the limit."""
     for after in (3, 1, 2, 9):
         message = seeded.message(f"u{after}@x.example", accepted_ns=NOW_NS + after)
-        await store.write_each(accept, (message,))
+        await store.write_each(accept, Request((message,)))
     claimed = await store.write(claim, NOW_NS + 5, 2, PLENTY)
     assert [one.recipient.local for one in claimed] == ["u1", "u2"]
     claimed = await store.write(claim, NOW_NS + 5, 2, PLENTY)
@@ -91,7 +91,7 @@ async def test_a_claim_is_bounded_in_bytes_but_takes_one(
     """Memory is bounded, and a mail above the bound is not stuck for ever."""
     content = Content(SENDER, "", text="x" * 1000)
     messages = tuple(seeded.message(content=content) for _ in range(5))
-    await store.write_each(accept, messages)
+    await store.write_each(accept, Request(messages))
     assert len(await store.write(claim, NOW_NS, 10, 2500)) == 2
     assert len(await store.write(claim, NOW_NS, 10, 10)) == 1
 
@@ -128,7 +128,7 @@ def three_providers(tx: Tx) -> tuple[list[ProviderId], PoolId]:
 
 def into_pool(tx: Tx, pool: PoolId, messages: Sequence[NewMessage]) -> None:
     """Accept ``messages`` into another pool than the seeded one."""
-    accept(tx, [messages])
+    accept(tx, [Request(messages)])
     tx.db.execute("UPDATE delivery SET pool = ? WHERE provider IS NULL", (pool,))
 
 
@@ -150,7 +150,7 @@ async def test_mail_in_a_pool_without_providers_waits_and_blocks_nobody(
 ) -> None:
     """It stays queued, is due again in a minute, and no try is counted."""
     await store.write(into_pool, PoolId(99), [seeded.message("stuck@x.example")])
-    await store.write_each(accept, (seeded.message("fine@x.example"),))
+    await store.write_each(accept, Request((seeded.message("fine@x.example"),)))
     (claimed,) = await store.write(claim, NOW_NS, 10, PLENTY)
     assert claimed.recipient.local == "fine"
     assert await store.read(next_due_ns) == NOW_NS + NO_PROVIDER_PAUSE_NS
@@ -174,9 +174,9 @@ async def test_no_provider_gets_more_than_its_part(
     pool = await store.write(add_pool, "other", [(other.id, 100)])
     assert isinstance(pool, Pool)
     many = tuple(seeded.message() for _ in range(20))
-    await store.write_each(accept, many)
+    await store.write_each(accept, Request(many))
     one = replace(seeded, pool=pool).message(accepted_ns=NOW_NS + 1)
-    await store.write_each(accept, (one,))
+    await store.write_each(accept, Request((one,)))
     first = await store.write(claim, NOW_NS, 9, PLENTY, most_each=5)
     assert [copy.provider for copy in first] == [seeded.provider.id] * 5
     for _ in range(3):
@@ -197,7 +197,7 @@ async def test_the_next_due_is_found_for_drawn_and_undrawn(
 ) -> None:
     """Whichever is first."""
     assert await store.read(next_due_ns) is None
-    await store.write_each(accept, (seeded.message(accepted_ns=NOW_NS + 5),))
+    await store.write_each(accept, Request((seeded.message(accepted_ns=NOW_NS + 5),)))
     assert await store.read(next_due_ns) == NOW_NS + 5
     (copy,) = await store.write(claim, NOW_NS + 5, 9, PLENTY)
     await store.write(release, [copy.id], NOW_NS + 3)

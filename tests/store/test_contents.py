@@ -1,4 +1,5 @@
 from appliance.core.ids import ContentId
+from appliance.core.message import Request
 from appliance.core.submission import Attachment, Content
 from appliance.store.claim import claim
 from appliance.store.contents import load_contents
@@ -17,7 +18,7 @@ async def test_the_relay_reads_what_the_sender_wrote(
         html="<p>",
         attachments=(Attachment("a.bin", bytes(100_000)),),
     )
-    await store.write_each(accept, (seeded.message(content=content),))
+    await store.write_each(accept, Request((seeded.message(content=content),)))
     (copy,) = await store.write(claim, NOW_NS, 1, 1_000_000)
     loaded = await store.read(load_contents, [copy.content, ContentId(99)])
     assert loaded == {copy.content: content}

@@ -29,6 +29,7 @@ async def test_a_credential_comes_back_as_it_was_added(
     )
     added = await store.write(add_credential, new)
     assert await store.read(list_credentials) == [seeded.credential, added]
+    assert added is not None
     assert added.allowed_domains == new.allowed_domains
     assert added.sub_account is None
     assert repr(new.hash) not in repr(new)

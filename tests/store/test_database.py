@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 import trio
 
+from appliance.core.message import Request
 from appliance.store.accounts import has_account
 from appliance.store.database import Store, open_store
 from appliance.store.errors import (
@@ -155,7 +156,7 @@ async def test_the_pulse_feels_what_another_store_wrote(tmp_path: Path) -> None:
         configured = await store.pulse()
         assert configured.data != before.data
         assert configured.configuration > before.configuration
-        await other.write_each(accept, (seeded.message(),))
+        await other.write_each(accept, Request((seeded.message(),)))
         after = await store.pulse()
         assert after.data != configured.data
         assert after.configuration == configured.configuration
@@ -171,7 +172,7 @@ async def test_two_processes_write_at_once(tmp_path: Path) -> None:
                 ours = []
                 for _ in range(100):
                     message = seeded.message()
-                    await store.write_each(accept, (message,))
+                    await store.write_each(accept, Request((message,)))
                     ours.append(message.deliveries[0].uuid)
                 theirs += await trio.to_thread.run_sync(read_lines, process, 99)
             finally:
@@ -197,7 +198,7 @@ async def test_a_killed_process_loses_nothing_it_acknowledged(tmp_path: Path) ->
         events = await store.read(list_events, limit=1_000_000)
         assert [one.number for one in events] == list(range(1, len(events) + 1))
         seeded = await already_seeded(store)
-        await store.write_each(accept, (seeded.message(),))
+        await store.write_each(accept, Request((seeded.message(),)))
         assert await store.read(last_number) == len(events) + 1
 
 

@@ -8,6 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from appliance.core.delivery import Copy, Settlement, State
 from appliance.core.event import EventFilter, EventType
 from appliance.core.ids import DeliveryId
+from appliance.core.message import Request
 from appliance.store.claim import claim
 from appliance.store.database import Store
 from appliance.store.deliveries import (
@@ -29,7 +30,7 @@ PLENTY = 1_000_000
 
 async def claim_one(store: Store, seeded: Seeded) -> Copy:
     """A new message's delivery, in flight."""
-    await store.write_each(accept, (seeded.message(),))
+    await store.write_each(accept, Request((seeded.message(),)))
     (copy,) = await store.write(claim, NOW_NS, 1, PLENTY)
     return copy
 
@@ -138,7 +139,9 @@ async def test_the_unfinished_are_counted(store: Store, seeded: Seeded) -> None:
     """Queued, in flight and held; what is finished is history."""
     await store.write_each(settle, sent(await claim_one(store, seeded)))
     await claim_one(store, seeded)
-    await store.write_each(accept, (seeded.message("a@x.example", "b@x.example"),))
+    await store.write_each(
+        accept, Request((seeded.message("a@x.example", "b@x.example"),))
+    )
     assert await store.read(counts_by_state) == {
         State.QUEUED: 2,
         State.IN_FLIGHT: 1,
@@ -196,7 +199,7 @@ class Queue(RuleBasedStateMachine):
     @rule()
     def accept(self) -> None:
         """New mail."""
-        accept(self.tx, [(self.seeded.message(accepted_ns=self.now),)])
+        accept(self.tx, [Request((self.seeded.message(accepted_ns=self.now),))])
         self.total += 1
 
     @rule()

@@ -1,8 +1,15 @@
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.core.address import Address, Mailbox
-from appliance.core.submission import Dimensions, Recipient, Submission, Tracking
+from appliance.core.submission import (
+    Dimensions,
+    RawContent,
+    Recipient,
+    Submission,
+    Tracking,
+)
 from appliance.store.detail_codec import (
     Detail,
     decode_detail,
@@ -10,7 +17,7 @@ from appliance.store.detail_codec import (
     encode_detail,
     encode_fields,
 )
-from tests.fakes.store import CONTENT
+from tests.fakes.store import CONTENT, SENDER
 
 recipients = st.builds(
     Recipient, st.builds(Mailbox, st.builds(Address, st.text(), st.text()), st.text())
@@ -18,10 +25,11 @@ recipients = st.builds(
 words = st.lists(st.text()).map(tuple)
 submissions = st.builds(
     Submission,
-    content=st.just(CONTENT),
-    to=recipients,
+    content=st.sampled_from([CONTENT, RawContent(SENDER, "Hi", "1@x", b"raw")]),
+    to=st.lists(recipients, min_size=1).map(tuple),
     cc=st.lists(recipients).map(tuple),
-    tracking=st.builds(Tracking, st.booleans(), st.booleans()),
+    tracking=st.builds(Tracking, st.booleans(), st.booleans(), st.booleans()),
+    envelope_sender=st.none() | st.builds(Address, st.text(), st.text()),
     dimensions=st.builds(
         Dimensions,
         groups=words,
@@ -36,11 +44,13 @@ submissions = st.builds(
 @given(submissions)
 def test_the_detail_of_a_submission_comes_back(submission: Submission) -> None:
     """Header recipients, tracking and dimensions survive the disk."""
+    is_raw = isinstance(submission.content, RawContent)
     assert decode_detail(encode_detail(submission)) == Detail(
-        submission.to.mailbox,
-        tuple(one.mailbox for one in submission.cc),
+        () if is_raw else tuple(one.mailbox for one in submission.to),
+        () if is_raw else tuple(one.mailbox for one in submission.cc),
         submission.tracking,
         submission.dimensions,
+        str(submission.envelope_sender or ""),
     )
 
 
@@ -50,3 +60,13 @@ def test_placeholder_values_come_back(fields: dict[str, str]) -> None:
     data = encode_fields(fields)
     assert (data is None) == (not fields)
     assert decode_fields(data) == fields
+
+
+def test_what_was_written_before_there_was_more_is_still_read() -> None:
+    """Rows of the first version: one header recipient, and an unsubscribe link."""
+    box = ("Bob", "bob", "rcpt.example")
+    old = msgspec.msgpack.encode((box, (), True, False, (), (), "", "", {}))
+    detail = decode_detail(old)
+    assert detail.to == (Mailbox(Address("bob", "rcpt.example"), "Bob"),)
+    assert detail.tracking == Tracking(opens=True, clicks=False, unsubscribes=True)
+    assert detail.envelope_sender == ""

@@ -4,6 +4,7 @@ import pytest
 
 from appliance.core.credential import hash_key
 from appliance.core.domain import Purpose
+from appliance.core.message import Request
 from appliance.core.pool import Pool
 from appliance.store.credentials import revoke_credential
 from appliance.store.database import Store
@@ -80,7 +81,7 @@ async def test_every_change_of_configuration_is_felt(
 async def test_mail_is_no_configuration(store: Store, seeded: Seeded) -> None:
     """Nothing reloads because mail came in, or because a removal was refused."""
     before = await store.pulse()
-    await store.write_each(accept, (seeded.message(),))
+    await store.write_each(accept, Request((seeded.message(),)))
     await store.write(remove_pool, seeded.pool.id)
     await store.write(remove_provider, seeded.provider.id)
     assert (await store.pulse()).configuration == before.configuration

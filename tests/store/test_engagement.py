@@ -2,6 +2,7 @@ import trio
 
 from appliance.core.event import EventFilter, EventType
 from appliance.core.ids import uuid7
+from appliance.core.message import Request
 from appliance.store.claim import claim
 from appliance.store.database import Store
 from appliance.store.engagement import Engagement, record_engagement
@@ -17,7 +18,7 @@ async def test_the_first_open_and_click_are_marked(
     """Unique counts need no second look at the log, in one commit or in several."""
     message = seeded.message()
     uuid = message.deliveries[0].uuid
-    await store.write_each(accept, (message,))
+    await store.write_each(accept, Request((message,)))
     await store.write(claim, NOW_NS, 1, 1_000_000)
     for _ in range(2):
         async with trio.open_nursery() as nursery:
@@ -42,7 +43,7 @@ async def test_an_unknown_delivery_records_nothing(
 ) -> None:
     """ATTACKS 18: an invented id costs a look-up and leaves no trace."""
     message = seeded.message()
-    await store.write_each(accept, (message,))
+    await store.write_each(accept, Request((message,)))
     answers = await store.write(
         record_engagement,
         [
@@ -61,7 +62,7 @@ async def test_an_unsubscribe_suppresses_its_recipient_once(
 ) -> None:
     """ATTACKS 17: the delivery's own recipient, nobody else; repeating is no error."""
     message = seeded.message("Bob@x.example", "other@x.example")
-    await store.write_each(accept, (message,))
+    await store.write_each(accept, Request((message,)))
     item = Engagement(EventType.UNSUBSCRIBED, message.deliveries[0].uuid, NOW_NS)
     first = await store.write_each(record_engagement, item)
     again = await store.write_each(record_engagement, item)

@@ -2,6 +2,7 @@ from uuid import UUID
 
 from appliance.core.event import EventFilter, EventType
 from appliance.core.ids import EventNumber, SubAccountId, uuid7
+from appliance.core.message import Request
 from appliance.store.database import Store
 from appliance.store.events import last_number, list_events
 from appliance.store.messages import accept
@@ -11,7 +12,7 @@ from tests.fakes.store import Seeded
 async def test_readers_page_by_number(store: Store, seeded: Seeded) -> None:
     """Behind a number come the next ones, in order, as many as asked for."""
     assert await store.read(last_number) == 0
-    await store.write_each(accept, tuple(seeded.message() for _ in range(5)))
+    await store.write_each(accept, Request(tuple(seeded.message() for _ in range(5))))
     page = await store.read(list_events, after=1, limit=2)
     assert [one.number for one in page] == [2, 3]
     assert await store.read(list_events, after=5, limit=2) == []
@@ -23,7 +24,7 @@ async def test_events_are_found_by_type_message_and_sub_account(
 ) -> None:
     """The UUID may be the message's or that of one delivery."""
     pair = seeded.message("a@x.example", "b@x.example", dropped="no")
-    await store.write_each(accept, (seeded.message(), pair))
+    await store.write_each(accept, Request((seeded.message(), pair)))
 
     async def numbers(wanted: EventFilter, after: int = 0) -> list[EventNumber]:
         found = await store.read(list_events, wanted, after=after, limit=99)
@@ -46,6 +47,6 @@ async def test_events_are_found_by_type_message_and_sub_account(
 
 async def test_a_search_can_be_bounded(store: Store, seeded: Seeded) -> None:
     """Nothing behind the upper number is looked at."""
-    await store.write_each(accept, tuple(seeded.message() for _ in range(5)))
+    await store.write_each(accept, Request(tuple(seeded.message() for _ in range(5))))
     page = await store.read(list_events, after=1, upto=3, limit=9)
     assert [one.number for one in page] == [2, 3]

@@ -1,6 +1,7 @@
 import pytest
 
 from appliance.core.ids import PoolId, ProviderId
+from appliance.core.message import Request
 from appliance.core.pool import Pool
 from appliance.core.provider import Kind
 from appliance.store.claim import claim
@@ -86,7 +87,9 @@ async def test_a_pool_with_mail_in_it_stays(store: Store, seeded: Seeded) -> Non
     """Queued or in flight, the refusal says how many there are."""
     bulk = await store.write(add_pool, "bulk", [(seeded.provider.id, 100)])
     assert isinstance(bulk, Pool)
-    await store.write_each(accept, (seeded.message("a@x.example", "b@x.example"),))
+    await store.write_each(
+        accept, Request((seeded.message("a@x.example", "b@x.example"),))
+    )
     await store.write(set_default_pool, bulk.id)
     await store.write(claim, NOW_NS, 1, 1_000_000)
     refused = await store.write(remove_pool, seeded.pool.id)

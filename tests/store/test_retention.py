@@ -1,3 +1,4 @@
+from appliance.core.message import Request
 from appliance.core.submission import Content
 from appliance.store.claim import claim
 from appliance.store.database import Store
@@ -18,6 +19,7 @@ async def prune_all(store: Store, days_later: int, batch: int = 100) -> Pruned:
         NOW_NS + days_later * DAY_NS,
         keep_events_ns=DAY_NS,
         keep_messages_ns=DAY_NS,
+        keep_keys_ns=DAY_NS,
         batch=batch,
     )
 
@@ -37,7 +39,9 @@ async def test_finished_mail_goes_with_its_body_when_it_is_old(
     store: Store, seeded: Seeded
 ) -> None:
     """Not a moment before its time, and wholly then."""
-    await store.write_each(accept, (seeded.message("a@x.example", "b@x.example"),))
+    await store.write_each(
+        accept, Request((seeded.message("a@x.example", "b@x.example"),))
+    )
     await send_all(store)
     assert await prune_all(store, 1) == Pruned(0, 0, 0, 0)
     assert await prune_all(store, 2) == Pruned(4, 1, 2, 1)
@@ -49,7 +53,7 @@ async def test_mail_that_is_not_finished_is_never_pruned(
     store: Store, seeded: Seeded
 ) -> None:
     """However old: queued and in flight both stay, with their bodies."""
-    await store.write_each(accept, (seeded.message(), seeded.message()))
+    await store.write_each(accept, Request((seeded.message(), seeded.message())))
     await store.write(claim, NOW_NS, 1, 1_000_000)
     assert await prune_all(store, 1000) == Pruned(2, 0, 0, 0)
     assert len(await store.read(list_recent, 10)) == 2
@@ -62,7 +66,7 @@ async def test_a_body_stays_while_one_message_needs_it(
     """Messages of one request share a body; the last one takes it along."""
     content = Content(SENDER, "", text="shared")
     done = seeded.message(content=content, dropped="no")
-    await store.write_each(accept, (done, seeded.message(content=content)))
+    await store.write_each(accept, Request((done, seeded.message(content=content))))
     assert (await prune_all(store, 2)).contents == 0
     await send_all(store)
     assert (await prune_all(store, 4)).contents == 1
@@ -73,7 +77,7 @@ async def test_a_pass_is_small_and_passes_come_to_an_end(
 ) -> None:
     """Sending is not held up by a large clean-up."""
     messages = tuple(seeded.message(dropped="no") for _ in range(25))
-    await store.write_each(accept, messages)
+    await store.write_each(accept, Request(messages))
     passes = [await prune_all(store, 2, batch=10)]
     while passes[-1] != Pruned(0, 0, 0, 0):
         passes.append(await prune_all(store, 2, batch=10))
@@ -87,9 +91,9 @@ async def test_numbers_are_not_used_again_after_pruning(
     store: Store, seeded: Seeded
 ) -> None:
     """A cursor from before the clean-up is still right after it."""
-    await store.write_each(accept, (seeded.message(dropped="no"),))
+    await store.write_each(accept, Request((seeded.message(dropped="no"),)))
     await prune_all(store, 2)
     assert await store.read(last_number) == 2
-    await store.write_each(accept, (seeded.message(),))
+    await store.write_each(accept, Request((seeded.message(),)))
     (event,) = await store.read(list_events, limit=10)
     assert event.number == 3

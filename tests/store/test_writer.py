@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from appliance.core.event import Event
 from appliance.core.ids import uuid7
+from appliance.core.message import Request
 from appliance.store import writer as writer_module
 from appliance.store.database import Store
 from appliance.store.errors import StoreUnavailable
@@ -95,7 +96,7 @@ async def test_events_reach_listeners_before_the_waiter_goes_on(
     """Who is told of an acceptance can rely on the feed having seen it."""
     heard: list[Event] = []
     store.on_commit(heard.extend)
-    await store.write_each(accept, (seeded.message(),))
+    await store.write_each(accept, Request((seeded.message(),)))
     assert heard == await store.read(list_events, limit=10)
     assert [one.number for one in heard] == [1]
 
@@ -108,13 +109,13 @@ async def test_a_failed_transaction_has_no_events_and_uses_no_number(
     store.on_commit(heard.extend)
 
     def doomed(tx: Tx) -> None:
-        accept(tx, [(seeded.message(),)])
+        accept(tx, [Request((seeded.message(),))])
         raise ArithmeticError
 
     with pytest.raises(ArithmeticError):
         await store.write(doomed)
     assert heard == []
-    await store.write_each(accept, (seeded.message(),))
+    await store.write_each(accept, Request((seeded.message(),)))
     assert [one.number for one in heard] == [1]
 
 
@@ -127,7 +128,7 @@ async def test_events_are_numbered_without_a_gap_in_the_order_of_commits(
 
     async def one() -> None:
         for _ in range(10):
-            await store.write_each(accept, (seeded.message(),))
+            await store.write_each(accept, Request((seeded.message(),)))
 
     async with trio.open_nursery() as nursery:
         for _ in range(10):
@@ -257,7 +258,7 @@ async def test_a_listener_with_a_bug_ends_the_store_and_hangs_nobody(
         async with open_temp_store(tmp_path) as store:
             seeded = await seed(store)
             store.on_commit(bug)
-            await store.write_each(accept, (seeded.message(),))
+            await store.write_each(accept, Request((seeded.message(),)))
             await trio.sleep_forever()
     async with open_temp_store(tmp_path) as store:
         assert len(await store.read(list_recent, 10)) == 1
@@ -273,7 +274,7 @@ async def test_a_full_disk_is_an_expected_error_and_passes(
     async def fill_up() -> None:
         nonlocal stored
         while True:
-            await store.write_each(accept, (seeded.message(),))
+            await store.write_each(accept, Request((seeded.message(),)))
             stored += 1
 
     with pytest.raises(StoreUnavailable) as caught:
@@ -282,7 +283,7 @@ async def test_a_full_disk_is_an_expected_error_and_passes(
     assert len(await store.read(list_recent, 10_000)) == stored
     assert len(await store.read(list_events, limit=10_000)) == stored
     await limit_pages(store, 1_000)
-    await store.write_each(accept, (seeded.message(),))
+    await store.write_each(accept, Request((seeded.message(),)))
     events = await store.read(list_events, limit=10_000)
     assert [one.number for one in events] == list(range(1, stored + 2))
 

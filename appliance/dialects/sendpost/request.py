@@ -88,7 +88,7 @@ def _submission(request: SendRequest, entry: Entry) -> Submission | Refusal:
         return entry.to
     return Submission(
         content=request.content,
-        to=entry.to,
+        to=(entry.to,),
         cc=entry.cc,
         bcc=entry.bcc,
         pool=request.pool,

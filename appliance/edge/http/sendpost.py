@@ -31,7 +31,7 @@ from appliance.dialects.sendpost.contract import (
 from appliance.dialects.sendpost.errors import Fault, Problem, invalid
 from appliance.dialects.sendpost.login import KeyKind, read_key, speaks_for
 from appliance.dialects.sendpost.request import SendRequest, parse_send, submissions
-from appliance.edge.http.keys import KeyRing
+from appliance.edge.keys import KeyRing
 from appliance.flow.intake import Accepted, Intake, Origin, Question
 from appliance.store.errors import StoreUnavailable
 

@@ -20,7 +20,7 @@ from appliance.edge.http.connection import Connection
 from appliance.edge.http.engine import Engine
 from appliance.edge.http.http1 import House
 from appliance.edge.http.limits import Limits
-from appliance.edge.http.listen import bound_address, open_listeners
+from appliance.edge.listen import bound_address, open_listeners
 from appliance.edge.live import LiveDoor
 
 log = logs.get("http")

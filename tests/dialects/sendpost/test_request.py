@@ -67,8 +67,10 @@ def test_the_documented_request_is_understood() -> None:
                 subject="Hello from SendPost",
                 html="<html><body><h1>Hello!</h1></body></html>",
             ),
-            to=Recipient(
-                Mailbox(Address("recipient", "example.com"), "Recipient Name")
+            to=(
+                Recipient(
+                    Mailbox(Address("recipient", "example.com"), "Recipient Name")
+                ),
             ),
             pool="custom-smtp-pool",
         ),
@@ -96,7 +98,7 @@ def test_every_field_finds_its_place() -> None:
             headers=(("X-Campaign", "spring"),),
             attachments=(Attachment("hello.txt", b"hello"),),
         ),
-        to=Recipient(Mailbox(Address("bob", "example.org"), "Bob"), fields),
+        to=(Recipient(Mailbox(Address("bob", "example.org"), "Bob"), fields),),
         cc=(Recipient(carol, fields),),
         bcc=(Recipient(dave, fields | {"name": "Dave"}),),
         pool="gold",
@@ -107,7 +109,7 @@ def test_every_field_finds_its_place() -> None:
     assert isinstance(nobody, Refusal)
     assert nobody.reason is Reason.RECIPIENT_INVALID
     assert isinstance(erin, Submission)
-    assert erin.to.mailbox.address == Address("erin", "xn--bcher-kva.example")
+    assert erin.to[0].mailbox.address == Address("erin", "xn--bcher-kva.example")
     assert erin.content is bob.content
     assert [entry.text for entry in request.entries] == [
         "bob@example.org",
@@ -233,7 +235,7 @@ def test_custom_fields_are_not_expanded_or_escaped() -> None:
     fields = {"a": "{{b}}", "b": "<b>\r\nX: y", "__proto__": "z"}
     (one,) = submissions(accepted(to=[{"email": "b@c.d", "customFields": fields}]))
     assert isinstance(one, Submission)
-    assert one.to.fields == fields
+    assert one.to[0].fields == fields
 
 
 def test_sizes_are_the_operators() -> None:

@@ -66,8 +66,9 @@ def header_texts(request: SendRequest) -> list[str]:
     for one in submissions(request):
         if isinstance(one, Submission):
             made = one.content
-            people = [made.sender, made.reply_to, one.to.mailbox]
-            people += [copy.mailbox for copy in (*one.cc, *one.bcc)]
+            assert isinstance(made, Content)
+            people = [made.sender, made.reply_to]
+            people += [to.mailbox for to in (*one.to, *one.cc, *one.bcc)]
             texts += [f"{who.name}{who.address}" for who in people if who is not None]
             texts += [made.subject, *(file.filename for file in made.attachments)]
             texts += [text for header in made.headers for text in header]

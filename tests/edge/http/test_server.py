@@ -11,9 +11,9 @@ from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, Scope
 from hypercorn.utils import LifespanFailureError
 
 from appliance.edge.http.limits import Limits
-from appliance.edge.http.listen import BindError
 from appliance.edge.http.respond import send_json
 from appliance.edge.http.server import serve_http
+from appliance.edge.listen import BindError
 from tests.edge.http.malformed import CASES, ORDINARY, PREFACE, Case, post
 from tests.fakes.http import Server, echo, nothing_else, serving
 

@@ -22,8 +22,8 @@ class BindError(Exception):
         self.address = address
 
 
-def open_listeners(binds: Sequence[str]) -> list[trio.SocketListener]:
-    """A listener for each ``host:port``; all of them or none.
+def open_sockets(binds: Sequence[str]) -> list[socket.socket]:
+    """A listening socket that does not block for each ``host:port``; all or none.
 
     Raises:
         BindError: one of them cannot be had.
@@ -32,12 +32,26 @@ def open_listeners(binds: Sequence[str]) -> list[trio.SocketListener]:
     with ExitStack() as opened:
         sockets = [opened.enter_context(_open(bind)) for bind in binds]
         opened.pop_all()
-    return [trio.SocketListener(trio.socket.from_stdlib_socket(one)) for one in sockets]
+    return sockets
 
 
-def bound_address(listener: trio.SocketListener) -> str:
+def open_listeners(binds: Sequence[str]) -> list[trio.SocketListener]:
+    """As ``open_sockets``, for those whose streams are trio's.
+
+    Raises:
+        BindError: one of them cannot be had.
+        ValueError: one is no ``host:port``.
+    """
+    return [
+        trio.SocketListener(trio.socket.from_stdlib_socket(one))
+        for one in open_sockets(binds)
+    ]
+
+
+def bound_address(listener: trio.SocketListener | socket.socket) -> str:
     """Where it really listens, as ``host:port``."""
-    host, port = listener.socket.getsockname()[:2]
+    sock = listener if isinstance(listener, socket.socket) else listener.socket
+    host, port = sock.getsockname()[:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 

@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from appliance.edge.http.listen import BindError, bound_address, open_listeners
+from appliance.edge.listen import BindError, bound_address, open_listeners
 
 
 async def test_several_binds_on_free_ports() -> None:

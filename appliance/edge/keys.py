@@ -3,12 +3,16 @@
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+from typing import TypeAlias
 
 from appliance.core.credential import Credential, Scope, hash_key
 from appliance.core.ids import SubAccountId
 from appliance.dialects.names import Dialect
 from appliance.dialects.sendpost.login import KeyKind, read_key
 from appliance.flow.directory import DirectoryKeeper
+
+IpAddress: TypeAlias = IPv4Address | IPv6Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,26 @@ class KeyRing:
         """The credential of ``key`` if there is one and it is not revoked."""
         return self._directory.current.credentials.get(hash_key(key))
 
+    def log_in(
+        self, dialect: Dialect, username: str, password: str, address: IpAddress
+    ) -> Credential | None:
+        """The credential of these words, if it may be used from there.
+
+        Whatever is wrong with them, the work is the same: time tells nothing.
+        """
+        credential = self.find(password)
+        named = "" if credential is None else credential.username
+        expected = username if dialect is Dialect.SMTP else ""
+        same_name = secrets.compare_digest(named.encode(), expected.encode())
+        if credential is None or credential.sub_account is None:
+            return None
+        fits = same_name and credential.dialect == dialect.value
+        return credential if fits and credential.admits(address) else None
+
+    def is_good(self, credential: Credential) -> bool:
+        """True if the credential has not been revoked since it was found."""
+        return credential.id in self._directory.current.credential_ids
+
     def viewer(self, key: str) -> Viewer | None:
         """What the bearer of ``key`` may read of the event log, None for nothing."""
         hashed = hash_key(key)
@@ -41,6 +65,8 @@ class KeyRing:
         credential = self._directory.current.credentials.get(hashed)
         if credential is None or credential.scope is Scope.SEND_ONLY:
             return None
+        if credential.allowed_networks:
+            return None  # behind a proxy nobody knows where a request comes from
         if credential.dialect == Dialect.SMTP.value:
             return None  # a mail program's password lies about in its settings
         return Viewer(credential.sub_account)

@@ -1,10 +1,12 @@
 from collections.abc import AsyncIterator
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 
-from appliance.core.credential import Credential, Scope, SubAccount
-from appliance.edge.http.keys import KeyRing, Viewer
+from appliance.core.credential import Credential, Scope, SubAccount, read_network
+from appliance.dialects.names import Dialect
+from appliance.edge.keys import KeyRing, Viewer
 from appliance.flow.directory import DirectoryKeeper
 from appliance.store.credentials import revoke_credential
 from appliance.store.transaction import Tx
@@ -70,3 +72,62 @@ async def test_where_a_key_may_stand(ring: KeyRing) -> None:
 async def test_the_operators_key_is_shown_by_nothing(ring: KeyRing) -> None:
     """ATTACKS 27: only its hash is kept."""
     assert OPERATOR not in repr(vars(ring))
+
+
+HOME = ip_address("192.0.2.7")
+
+
+@pytest.fixture
+async def logins(tmp_path: Path) -> AsyncIterator[KeyRing]:
+    """A ring with what logs in over SMTP."""
+
+    def prepare(tx: Tx) -> None:
+        owner = add_tenant(tx, "acme")
+        add_key(tx, owner, "ap_1", dialect="anypost", scope=Scope.SEND_ONLY)
+        add_key(tx, owner, "ps_live_1", dialect="postscale")
+        add_key(tx, owner, "pw", dialect="smtp", username="shop")
+        add_key(tx, owner, "sendpost")
+        add_key(tx, owner, "ap_all", dialect="anypost", whole_account=True)
+        here = read_network("192.0.2.0/24")
+        assert here is not None
+        add_key(tx, owner, "ap_here", dialect="anypost", networks=(here,))
+
+    async with open_temp_store(tmp_path) as store:
+        await store.write(prepare)
+        yield KeyRing(await DirectoryKeeper.load(store), OPERATOR)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "username", "password", "good"),
+    [
+        (Dialect.ANYPOST, "anypost", "ap_1", True),
+        (Dialect.POSTSCALE, "PostScale", "ps_live_1", True),
+        (Dialect.SMTP, "shop", "pw", True),
+        (Dialect.SMTP, "Shop", "pw", False),
+        (Dialect.SMTP, "", "pw", False),
+        (Dialect.SMTP, "shop", "ap_1", False),
+        (Dialect.ANYPOST, "anypost", "pw", False),
+        (Dialect.ANYPOST, "anypost", "ps_live_1", False),
+        (Dialect.ANYPOST, "anypost", "sendpost", False),
+        (Dialect.SMTP, "", "sendpost", False),
+        (Dialect.ANYPOST, "anypost", "ap_all", False),
+        (Dialect.ANYPOST, "anypost", "", False),
+        (Dialect.ANYPOST, "anypost", OPERATOR, False),
+    ],
+)
+async def test_a_login_is_a_name_and_a_key_of_its_dialect(
+    logins: KeyRing, dialect: Dialect, username: str, password: str, *, good: bool
+) -> None:
+    """A pair fits as a whole; a key of the account is no one's to send with."""
+    found = logins.log_in(dialect, username, password, HOME)
+    assert (found is not None) is good
+
+
+async def test_a_bound_key_is_good_where_it_is_bound_to(logins: KeyRing) -> None:
+    """Elsewhere it is as if it were not there; and it reads nothing over HTTP."""
+    words = (Dialect.ANYPOST, "anypost", "ap_here")
+    found = logins.log_in(*words, HOME)
+    assert found is not None
+    assert logins.is_good(found)
+    assert logins.log_in(*words, ip_address("198.51.100.1")) is None
+    assert logins.viewer("ap_here") is None

@@ -1,0 +1,1 @@
+"""Anypost's dialect: its SMTP submission, headers and ids."""

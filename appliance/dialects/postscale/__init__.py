@@ -1,0 +1,1 @@
+"""Postscale's dialect: its SMTP submission and metadata headers."""

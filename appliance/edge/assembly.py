@@ -1,0 +1,200 @@
+"""What the process is made of: everything that runs in it, and how it is joined.
+
+Starting and ending it, in order, is `serve`'s.
+"""
+
+import time
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from appliance.core.delivery import Copy
+from appliance.core.retry import RetryPlan
+from appliance.core.token import TokenMaker
+from appliance.dialects.limits import Limits as RequestLimits
+from appliance.dialects.login import MAX_BYTES
+from appliance.dialects.sendpost import paths
+from appliance.dialects.sendpost.contract import Contract
+from appliance.dialects.sendpost.headers import trace_headers
+from appliance.edge.app import Rooms
+from appliance.edge.http.sendpost import SendDoor
+from appliance.edge.keys import KeyRing
+from appliance.edge.live import LiveDoor
+from appliance.edge.smtp.desk import Desk, Sizes
+from appliance.edge.smtp.guard import Guard, Thresholds
+from appliance.edge.smtp.reading import SECOND_NS, Habits
+from appliance.edge.tracker import Tracker
+from appliance.flow.directory import DirectoryKeeper
+from appliance.flow.engagement import EngagementDesk
+from appliance.flow.facts import render_event
+from appliance.flow.feed import Feed
+from appliance.flow.heart import Heart
+from appliance.flow.intake import Intake
+from appliance.flow.prepare import Links
+from appliance.flow.relay import Bounds, Relay
+from appliance.flow.room import Floor, Room, free_bytes_of
+from appliance.flow.settle import Policy
+from appliance.flow.setup import DataFolder
+from appliance.flow.upkeep import Retention, Upkeep
+from appliance.flow.upstreams import LaneMaker, Manners
+from appliance.flow.workshop import Trace, Workshop
+from appliance.mime.compose import Headers
+from appliance.net.upstream import Timeouts
+from appliance.settings import Settings
+from appliance.smtp.server import Manners as SessionManners
+from appliance.store.database import Store
+from appliance.store.events import last_number
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What runs beside the doors, and what the doors lead to."""
+
+    feed: Feed
+    room: Room
+    guard: Guard
+    desk: Desk
+    heart: Heart
+    upkeep: Upkeep
+    workshop: Workshop
+    relay: Relay
+    rooms: Rooms
+    live: LiveDoor
+
+
+async def assemble(
+    store: Store, folder: DataFolder, settings: Settings, operator_key: str
+) -> Services:
+    """Everything that runs in the process, joined and not yet started."""
+    directory = await DirectoryKeeper.load(store)
+    feed = Feed(store, await store.read(last_number))
+    store.on_commit(feed.publish)
+    tokens = TokenMaker(derived(folder.read_secret(), b"tracking tokens"))
+    workshop = Workshop(
+        store,
+        Links(tokens, paths.TRACKING),
+        _tracer(directory),
+        time.time_ns,
+        threads=settings.relay.signing_threads,
+    )
+    relay = _make_relay(store, directory, workshop, settings)
+    room = _make_room(store, folder, settings)
+    intake = Intake(store, directory, time.time_ns, room.refusal)
+    intake.on_accepted(relay.expect)
+    keys = KeyRing(directory, operator_key)
+    guard = Guard(store, directory, Thresholds.of(settings.smtp), time.time_ns)
+    limits = RequestLimits(
+        settings.http.max_body,
+        settings.intake.max_attachments,
+        settings.intake.max_recipients,
+    )
+    rooms = Rooms(
+        store=store,
+        feed=feed,
+        send=SendDoor(intake, keys, limits, Contract(settings.api.default_contract)),
+        tracker=Tracker(
+            EngagementDesk(store, directory, tokens, time.time_ns), paths.read_tracking
+        ),
+        authorise=keys.authorise,
+    )
+    return Services(
+        feed=feed,
+        heart=Heart(store, directory, feed, relay.ring),
+        room=room,
+        guard=guard,
+        desk=make_desk(intake, keys, directory, guard, settings),
+        upkeep=Upkeep(store, _retention(settings), time.time_ns),
+        workshop=workshop,
+        relay=relay,
+        rooms=rooms,
+        live=LiveDoor(feed, keys.authorise, render_event, settings.live),
+    )
+
+
+def make_desk(
+    intake: Intake,
+    keys: KeyRing,
+    directory: DirectoryKeeper,
+    guard: Guard,
+    settings: Settings,
+) -> Desk:
+    """Where the SMTP doors take what they are told."""
+    smtp = settings.smtp
+    habits = Habits(
+        host=settings.smtp_host,
+        max_hops=smtp.max_hops,
+        window_ns=int(smtp.idempotency_window * SECOND_NS),
+        message_id_is_key=smtp.message_id_is_key,
+    )
+    sizes = Sizes(smtp.max_message, smtp.max_recipients)
+    return Desk(intake, keys, directory, guard, habits=habits, sizes=sizes)
+
+
+def submission_manners(settings: Settings) -> SessionManners:
+    """How a session in clear is led, before it is known who logs in."""
+    smtp = settings.smtp
+    return SessionManners(
+        host=settings.smtp_host,
+        max_size=max(smtp.max_message, *MAX_BYTES),
+        max_recipients=smtp.max_recipients,
+        max_messages=smtp.max_messages,
+        max_commands=smtp.max_commands,
+        max_errors=smtp.max_errors,
+        starttls=True,
+        normalise_line_ends=smtp.line_ends == "normalise",
+    )
+
+
+def _make_room(store: Store, folder: DataFolder, settings: Settings) -> Room:
+    floor = Floor(settings.intake.min_free_disk, settings.intake.max_queued)
+    return Room(store, floor, free_bytes_of(folder.root))
+
+
+def _make_relay(
+    store: Store, directory: DirectoryKeeper, workshop: Workshop, settings: Settings
+) -> Relay:
+    relay = settings.relay
+    timeouts = Timeouts(
+        connect_s=relay.connect_timeout,
+        command_s=relay.command_timeout,
+        data_s=relay.command_timeout,
+        dot_s=relay.data_timeout,
+    )
+    manners = Manners(
+        settings.ehlo_name,
+        relay.idle_timeout,
+        timeouts,
+        plaintext_auth=relay.plaintext_auth,
+        captured=settings.retention.captured,
+    )
+    return Relay(
+        store,
+        directory,
+        workshop=workshop,
+        make_lane=LaneMaker(store, manners, time.time_ns),
+        policy=Policy(RetryPlan(relay.retry_plan), relay.permanent_5xx),
+        bounds=Bounds(relay.max_in_flight, relay.max_memory, relay.drain_timeout),
+        clock=time.time_ns,
+    )
+
+
+def _tracer(directory: DirectoryKeeper) -> Trace:
+    """The fields by which a copy is found again in other servers' logs."""
+
+    def trace(copy: Copy) -> Headers:
+        account = directory.current.sub_accounts[copy.sub_account].account
+        return trace_headers(account, copy.sub_account, copy.provider, copy.uuid)
+
+    return trace
+
+
+def _retention(settings: Settings) -> Retention:
+    return Retention(
+        settings.retention.events,
+        settings.retention.messages,
+        settings.smtp.idempotency_window,
+    )
+
+
+def derived(secret: bytes, purpose: bytes) -> bytes:
+    """A key of its own for each purpose, so that none weakens another."""
+    return blake2b(purpose, key=secret, digest_size=32).digest()

@@ -1,0 +1,146 @@
+"""Mail that came in as bytes: what intake must know of it, and the mail it becomes.
+
+Whoever takes the mail decides by what stands here. So what two readers could
+take differently is refused, above all in From (ATTACKS 7); Sender and the
+Resent fields say nothing about who may send. The body is not looked at.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from dataclasses import field as attribute
+
+from appliance.core.address import Mailbox
+from appliance.core.encoded_words import decode_words
+from appliance.mime.headers import (
+    MAX_BLOCK_OCTETS,
+    MAX_FIELDS,
+    Field,
+    MalformedMessage,
+    field,
+    join_message,
+    split_message,
+)
+from appliance.mime.mailboxes import NotMailboxes, parse_mailboxes
+from appliance.mime.trace import date
+
+# Less than others may send, so that what is put on top still fits.
+_MAX_FIELDS = MAX_FIELDS - 100
+_MAX_HEADER_OCTETS = MAX_BLOCK_OCTETS // 2
+# What names the hidden recipients, and what the last server writes (RFC 5321 4.4).
+_NEVER_KEPT = frozenset({"bcc", "resent-bcc", "return-path"})
+_BLANKS = " \t"
+_BLANK_LINE = re.compile(rb"\r\n[ \t]*+\r\n")
+_MESSAGE_ID = re.compile(r"<([!-;=?-~]+)>")
+
+
+class BadSender(MalformedMessage):
+    """The From header does not say, in one way only, who sent the message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A message and what its header says.
+
+    ``senders`` are all mailboxes of the one From field, their domains in
+    A-labels. ``subject`` is decoded. ``message_id`` lacks its brackets and is
+    "" if there is none, or none to rely on. ``hops`` counts Received fields.
+    """
+
+    fields: tuple[Field, ...]
+    body: bytes = attribute(repr=False)
+    senders: tuple[Mailbox, ...]
+    subject: str
+    message_id: str
+    hops: int
+
+    def headers(self) -> list[tuple[str, str]]:
+        """All fields in order: names in lower case, values unfolded and trimmed."""
+        return [(one.name.decode(), _text(one)) for one in self.fields]
+
+
+def read_incoming(data: bytes) -> Incoming:
+    """The message that ``data`` holds.
+
+    Raises:
+        BadSender: there is not exactly one From field, or it cannot be relied on.
+        MalformedMessage: the header block is none.
+    """
+    fields, body = split_message(data)
+    if len(fields) > _MAX_FIELDS or len(data) - len(body) > _MAX_HEADER_OCTETS:
+        raise MalformedMessage("The header of the message is too large")
+    return Incoming(
+        tuple(fields),
+        body,
+        _senders([one for one in fields if one.name == b"from"]),
+        decode_words(_first(fields, b"subject")).strip(_BLANKS),
+        _message_id([one for one in fields if one.name == b"message-id"]),
+        sum(one.name == b"received" for one in fields),
+    )
+
+
+def finish(
+    incoming: Incoming,
+    *,
+    drop: Callable[[str], bool],
+    front: bytes,
+    date_s: int,
+    message_id: str,
+) -> bytes:
+    """The mail that is kept: ``front``, then what came in, byte for byte.
+
+    Left out are the fields whose lower-case name ``drop`` wants gone, Bcc,
+    Resent-Bcc and Return-Path. Date and Message-ID are added where missing.
+    """
+    names = {one.name for one in incoming.fields}
+    added = b""
+    if b"date" not in names:
+        added += field("Date", date(date_s))
+    if b"message-id" not in names:
+        added += field("Message-ID", f"<{message_id}>")
+    gone = {name for name in names if _is_gone(name.decode(), drop)}
+    kept = [one for one in incoming.fields if one.name not in gone]
+    header = b"".join([front, *(one.raw for one in kept), added])
+    return header + join_message([], incoming.body)
+
+
+def _is_gone(name: str, drop: Callable[[str], bool]) -> bool:
+    return name in _NEVER_KEPT or drop(name)
+
+
+def _senders(fields: list[Field]) -> tuple[Mailbox, ...]:
+    if not fields:
+        raise BadSender("The message has no From header")
+    if len(fields) > 1:
+        raise BadSender("The message has more than one From header")
+    raw = fields[0].raw
+    # Some readers find no From in "From : x", and the end of the header in a
+    # line of blanks.
+    if not raw[:5].lower() == b"from:" or _BLANK_LINE.search(raw):
+        raise BadSender("The From header is not spelled as a header should be")
+    try:
+        return parse_mailboxes(_unfolded(raw[5:]).decode())
+    except UnicodeDecodeError:
+        reason = "it is neither ASCII nor UTF-8"
+    except NotMailboxes as error:
+        reason = str(error)
+    raise BadSender(f"The From header cannot be relied on: {reason}")
+
+
+def _message_id(fields: list[Field]) -> str:
+    if len(fields) != 1:
+        return ""
+    match = _MESSAGE_ID.fullmatch(_text(fields[0]))
+    return match[1] if match else ""
+
+
+def _first(fields: list[Field], name: bytes) -> str:
+    return next((_text(one) for one in fields if one.name == name), "")
+
+
+def _text(one: Field) -> str:
+    return _unfolded(one.value).decode(errors="replace").strip(_BLANKS)
+
+
+def _unfolded(value: bytes) -> bytes:
+    return value.replace(b"\r\n", b"")
