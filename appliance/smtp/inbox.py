@@ -39,7 +39,7 @@ class Inbox:
 
     def clear(self) -> bool:
         """Forget all that is unread; True if there was anything."""
-        had = self.waiting > 0 or self._overlong is not None
+        had = self.waiting > 0
         self.data, self.at, self._overlong = b"", 0, None
         return had
 

@@ -6,8 +6,9 @@ ends and what cannot be content (`content`). Who may log in, send and receive is
 asked of the caller by events.
 
 Nothing here depends on how the network cut the stream. Memory is bounded: a line
-by its kind, content by `max_size`, what is unread and what is unsent by the
-constants below. Time is not known here: deadlines are left to `net/`.
+by its kind, content by `max_size` (and a third, if all of it is stuffed dots),
+what is unread and what is unsent by the constants below. Time is not known here:
+deadlines are left to `net/`.
 """
 
 from typing import Final

@@ -6,6 +6,7 @@ With other settings it relays instead, as `scripts/bench` wants it, or is the nu
 client that hands all mail of a machine to a smarthost.
 """
 
+import os
 import re
 import shutil
 import subprocess
@@ -145,7 +146,9 @@ class PostfixServer:
         if certificate is not None:
             own = shutil.copy(certificate, self.folder / "etc/server.pem")
             lines += f"smtpd_tls_security_level = may\nsmtpd_tls_chain_files = {own}\n"
-        (self.folder / "etc/main.cf").write_text(lines, encoding="ascii")
+        main = self.folder / "etc/main.cf"
+        main.write_text(lines, encoding="ascii")
+        os.utime(main, (0, 0))  # Postfix reads a new file over and over for 2 s
         for name, text in tables.items():
             self.write_table(name, text)
         self.start()

@@ -28,9 +28,7 @@ _OF_POSTROOM = (
     "received",
 )
 _ADDED_IF_MISSING = {
-    "date": re.compile(
-        rb"Date: [A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} [\d:]{8} \+0000\r\n"
-    ),
+    "date": re.compile(rb"Date: \w{3}, \d\d \w{3} \d{4} [\d:]{8} \+0000\r\n"),
     "message-id": re.compile(rb"Message-ID: <[0-9a-f-]{36}@%b>\r\n" % DOMAIN.encode()),
 }
 

@@ -89,7 +89,7 @@ def body_of(part: MIMEPart) -> str:
     return payload.decode()
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None)
 @given(
     subject=printable,
     name=printable,

@@ -39,7 +39,7 @@ def check_lines(entity: bytes) -> None:
     assert all(len(line) <= 998 for line in entity.split(b"\r\n"))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None)
 @given(
     st.text()
     | st.text("From .=é\r\n\t x", max_size=200)

@@ -223,7 +223,7 @@ def test_valid_lists_are_read_as_others_read_them(text: str) -> None:
     assert read(text) == [address for _, address in expected]
 
 
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None)
 @given(soup | st.text(max_size=100))
 @example("a@b (x) , =?utf-8?q?a=40b?= <c@d>")
 @example('"a" b . c <a@b>')

@@ -230,7 +230,7 @@ fragments = st.sampled_from(
 ) | st.sampled_from(["--b0", "--b1", "</body>", "<p>", "<!--", "-->"])
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None)
 @given(
     st.lists(fragments, min_size=1).map("".join),
     st.sampled_from(["quoted-printable", "base64"]),

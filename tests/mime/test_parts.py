@@ -263,7 +263,7 @@ pieces = st.sampled_from(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None)
 @given(st.lists(pieces).map(b"".join))
 def test_parts_are_those_of_the_standard_library(tail: bytes) -> None:
     """The oracle: each part found here, it finds, in order, with the same text.

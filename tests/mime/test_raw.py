@@ -279,7 +279,7 @@ def has_pixel(before: bytes, after: bytes) -> bool:
     return changed == with_pixel
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None)
 @given(entities())
 def test_any_mail_leaves_whole(entity: bytes) -> None:
     """ATTACKS 14: only HTML changes, to what its rewriting gives, soundly encoded.

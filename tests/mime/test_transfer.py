@@ -23,7 +23,7 @@ octets = st.binary(max_size=300) | st.lists(
 ).map(b"".join)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None)
 @given(octets)
 @example(b"a\nb\rc\r\nd \r\n")
 @example(b"\n")

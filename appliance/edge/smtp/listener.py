@@ -35,8 +35,23 @@ _FULL = Reply(421, ("Too many sessions, try again later",), EnhancedCode(4, 3, 2
 _TOO_MANY = Reply(421, ("Too many sessions from your address",), EnhancedCode(4, 7, 0))
 _LOOK_SECONDS = 0.25  # so much later than its limit a peer may be given up
 _AT_ONCE = 64  # connections accepted before others have their turn
-_NO_FILES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-_PAUSE_SECONDS = 0.1  # after which there may be files again
+# accept(2): what happened to a connection before it was taken; the next may be well.
+_PEER_GONE = frozenset(
+    {
+        errno.ECONNABORTED,
+        errno.EHOSTDOWN,
+        errno.EHOSTUNREACH,
+        errno.ENETDOWN,
+        errno.ENETUNREACH,
+        errno.ENONET,
+        errno.ENOPROTOOPT,
+        errno.EOPNOTSUPP,
+        errno.EPERM,  # a firewall's
+        errno.EPROTO,
+        errno.ETIMEDOUT,
+    }
+)
+_PAUSE_SECONDS = 0.1  # after which there may be files again, or memory
 _COMPLAIN_SECONDS = 60.0
 _GOODBYES = 50  # refusals under TLS at a time; who comes on top is just closed
 _GOODBYE_SECONDS = 2.0
@@ -151,8 +166,8 @@ class _House:
                     sock, address = listener.accept()
                 except BlockingIOError:
                     break
-                except OSError as error:  # or the peer has gone again
-                    if error.errno in _NO_FILES:
+                except OSError as error:
+                    if error.errno not in _PEER_GONE:
                         self._complain(error)
                         await trio.sleep(_PAUSE_SECONDS)
                         break
@@ -246,11 +261,14 @@ class _House:
         wire = SocketWire(sock, self._premises.tls)
         try:
             with trio.move_on_after(_GOODBYE_SECONDS):
-                if await wire.start_tls():
-                    await wire.send(refusal.encode())
-                await wire.aclose()
+                try:
+                    if await wire.start_tls():
+                        await wire.send(refusal.encode())
+                finally:
+                    await wire.aclose()
+        except Exception:
+            log.exception("smtp.session_failed")
         finally:
-            sock.close()
             self._goodbyes -= 1
 
 
