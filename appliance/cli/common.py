@@ -138,7 +138,8 @@ def run(function: Callable[[], Awaitable[Result]]) -> Result:
     import trio
 
     with ungrouped():
-        return trio.run(function)
+        # At checkpoints only: what was begun between two of them is done whole.
+        return trio.run(function, restrict_keyboard_interrupt_to_checkpoints=True)
 
 
 @contextlib.contextmanager

@@ -37,6 +37,11 @@ class Inbox:
         self.data = self.data[self.at :] + data if self.waiting else data
         self.at = 0
 
+    def shrink(self) -> None:
+        """Hold on to nothing that is used up; a session may idle for hours."""
+        if not self.waiting:
+            self.data, self.at = b"", 0
+
     def clear(self) -> bool:
         """Forget all that is unread; True if there was anything."""
         had = self.waiting > 0

@@ -174,6 +174,7 @@ class SmtpServer:
 
     def _wait(self) -> Marker:
         if not self._ended:
+            self._inbox.shrink()
             return Marker.NEED_DATA
         self.close()
         return Marker.CLOSED

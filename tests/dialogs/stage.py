@@ -77,7 +77,7 @@ class MemoryLine:
     def __init__(self, desk: Desk, manners: Manners, script: Script) -> None:
         peer = Peer(CLIENT, 4711, script.door)
         self._server = SmtpServer(manners, encrypted=script.door == "submissions")
-        self._session = desk.session(peer, self._server)
+        self._session = desk.session(peer, self._server, lambda: "")
         self._said = b""
         if desk.guard.blocked_until_ns(CLIENT):
             self._said = BLOCKED.encode()  # the listener's words, and no banner

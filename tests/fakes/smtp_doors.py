@@ -15,7 +15,7 @@ from pathlib import Path
 
 import trio
 
-from appliance.edge.smtp.desk import Peer
+from appliance.edge.smtp.desk import Cipher, Peer
 from appliance.edge.smtp.guard import Guard, Thresholds
 from appliance.edge.smtp.limits import Limits
 from appliance.edge.smtp.listener import Door, Premises, serve_smtp
@@ -83,9 +83,11 @@ class FakeDesk:
         self.hold.set()
         self.began = trio.Event()  # to take content
 
-    def session(self, peer: Peer, server: SmtpServer) -> "FakeDecisions":
+    def session(
+        self, peer: Peer, server: SmtpServer, cipher: Cipher
+    ) -> "FakeDecisions":
         """The decisions for one session."""
-        del server
+        del server, cipher
         self.peers.append(peer)
         return FakeDecisions(self, peer)
 

@@ -1,11 +1,13 @@
 """Real servers, private to each test; a missing one skips the test by its name.
 
-With POSTROOM_REQUIRE_INTEGRATION=1 it fails the test instead.
+With POSTROOM_REQUIRE_INTEGRATION=1 it fails the test instead. The context managers
+behind the fixtures are for a file whose tests share what takes long to start.
 """
 
 import os
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import NoReturn, Protocol, TypeAlias
@@ -106,9 +108,9 @@ class StartPostfix(Protocol):
         ...
 
 
-@pytest.fixture
-def start_postfix() -> Iterator[StartPostfix]:
-    """Starts as many Postfix servers as the test asks for."""
+@contextmanager
+def postfix_servers() -> Iterator[StartPostfix]:
+    """Starts as many Postfix servers as are asked for, and ends them."""
     _need("postfix")
     _need_root("a private Postfix")
     running: list[PostfixServer] = []
@@ -121,9 +123,18 @@ def start_postfix() -> Iterator[StartPostfix]:
         running.append(PostfixServer(settings, certificate, tables))
         return running[-1]
 
-    yield start
-    for server in running:
-        server.close()
+    try:
+        yield start
+    finally:
+        for server in running:
+            server.close()
+
+
+@pytest.fixture
+def start_postfix() -> Iterator[StartPostfix]:
+    """Starts as many Postfix servers as the test asks for."""
+    with postfix_servers() as start:
+        yield start
 
 
 @pytest.fixture
@@ -132,27 +143,41 @@ def postfix(start_postfix: StartPostfix) -> PostfixServer:
     return start_postfix()
 
 
+@contextmanager
+def name_server(folder: Path) -> Iterator[NsdServer]:
+    """A DNS server with a port, answering once it has zones."""
+    _need("nsd", "nsd-checkzone")
+    own = folder / "nsd"
+    own.mkdir()
+    server = NsdServer(own)
+    try:
+        yield server
+    finally:
+        server.close()
+
+
 @pytest.fixture
 def nsd(tmp_path: Path) -> Iterator[NsdServer]:
     """A DNS server with a port, answering once it has zones."""
-    _need("nsd", "nsd-checkzone")
-    folder = tmp_path / "nsd"
-    folder.mkdir()
-    server = NsdServer(folder)
-    yield server
-    server.close()
+    with name_server(tmp_path) as server:
+        yield server
 
 
-@pytest.fixture
-def verifiers(tmp_path: Path, nsd: NsdServer) -> Verifiers:
+def make_verifiers(folder: Path, nsd: NsdServer) -> Verifiers:
     """OpenDKIM, Mail::DKIM and dkimpy, with the keys that `nsd` serves."""
     _need("opendkim", "perl")
     perl = ["perl", "-MMail::DKIM::Verifier", "-e", "1"]
     if subprocess.run(perl, capture_output=True, check=False).returncode:
         _unavailable("not installed: libmail-dkim-perl")
-    folder = tmp_path / "verifiers"
-    folder.mkdir()
-    return Verifiers(folder, nsd)
+    own = folder / "verifiers"
+    own.mkdir()
+    return Verifiers(own, nsd)
+
+
+@pytest.fixture
+def verifiers(tmp_path: Path, nsd: NsdServer) -> Verifiers:
+    """OpenDKIM, Mail::DKIM and dkimpy, with the keys that `nsd` serves."""
+    return make_verifiers(tmp_path, nsd)
 
 
 @pytest.fixture
@@ -176,8 +201,8 @@ class MakePostroom(Protocol):
         ...
 
 
-@pytest.fixture
-def make_postroom(tmp_path: Path) -> Iterator[MakePostroom]:
+@contextmanager
+def postrooms(place: Path) -> Iterator[MakePostroom]:
     """Makes Postrooms, ends them, and holds that none of them ever crashed."""
     made: list[Postroom] = []
 
@@ -186,18 +211,27 @@ def make_postroom(tmp_path: Path) -> Iterator[MakePostroom]:
         environment: dict[str, str] | None = None,
         folder: Path | None = None,
     ) -> Postroom:
-        where = folder or tmp_path / f"postroom{len(made)}"
+        where = folder or place / f"postroom{len(made)}"
         where.mkdir(exist_ok=True)
         one = Postroom(where, settings, environment)
         made.append(one)
         one.init()
         return one
 
-    yield make
-    for one in made:
-        one.close()
+    try:
+        yield make
+    finally:
+        for one in made:
+            one.close()
     for one in made:
         assert not one.troubles(), one.troubles()[0]
+
+
+@pytest.fixture
+def make_postroom(tmp_path: Path) -> Iterator[MakePostroom]:
+    """Makes Postrooms, ends them, and holds that none of them ever crashed."""
+    with postrooms(tmp_path) as make:
+        yield make
 
 
 @pytest.fixture

@@ -46,7 +46,10 @@ def postscale(postroom: Postroom) -> Login:
 
 
 def credential_pair(postroom: Postroom, *words: str) -> tuple[Login, Any]:
-    """A new SMTP user name with its password, and what else the command says."""
+    """A new SMTP user name with its password, and what else the command says.
+
+    To be made before the server starts, which learns of it within a second.
+    """
     facts = postroom.ask("key", "add", "--smtp", *words)
     return Login(facts["username"], facts["key"]), facts
 

@@ -2,7 +2,7 @@
 
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from email.message import EmailMessage
 from pathlib import Path
@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.dns_server import NsdServer
 from tests.fakes.postfix import Delivered, PostfixServer, Smarthost
 from tests.fakes.postroom import Postroom
+from tests.fakes.programs import wait_until
 from tests.integration.clients import (
     Door,
     Login,
@@ -25,10 +25,13 @@ from tests.integration.clients import (
     swaks,
 )
 from tests.integration.conftest import (
-    MakePostroom,
     Need,
     NeedNodemailer,
     StartPostfix,
+    make_verifiers,
+    name_server,
+    postfix_servers,
+    postrooms,
 )
 from tests.integration.doors import (
     NAMED,
@@ -52,14 +55,13 @@ from tests.integration.verifiers import Verifiers
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
-TO = "b@rcpt.example"
-
 
 @dataclass(frozen=True, slots=True)
 class Way:
     """A serving Postroom whose mail goes on to a Postfix, and who judges it there."""
 
     postroom: Postroom
+    pair: Login
     end: PostfixServer
     verifiers: Verifiers
 
@@ -73,35 +75,44 @@ class Way:
         """The door that clients expect at 465."""
         return submissions(self.postroom)
 
-    def arrived(self, number: int) -> dict[str, Delivered]:
-        """The mails at the end, by their envelope recipients."""
-        found = self.end.wait_for(number)
-        assert len(found) == number
-        return {one.recipient: one for one in found}
+    def arrived(self, *recipients: str) -> dict[str, Delivered]:
+        """The mails at the end for these recipients, which are one test's own."""
+        wanted = set(recipients)
+
+        def found() -> list[Delivered]:
+            return [one for one in self.end.messages() if one.recipient in wanted]
+
+        wait_until(lambda: len(found()) >= len(wanted), 30, f"mail to {wanted}")
+        mails = found()
+        assert len(mails) == len(wanted)
+        return {one.recipient: one for one in mails}
 
 
-@pytest.fixture
-def way(
-    make_postroom: MakePostroom,
-    postfix: PostfixServer,
-    nsd: NsdServer,
-    verifiers: Verifiers,
-) -> Way:
-    """Doors open, the domain verified by a real DNS server."""
-    postroom = make_postroom({**dns_settings(nsd), **NAMED})
-    furnish_for_smtp(postroom, postfix, nsd)
-    postroom.start()
-    return Way(postroom, postfix, verifiers)
+@pytest.fixture(scope="module")
+def way(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Way]:
+    """Doors open, the domain verified by a real DNS server; all tests here share it."""
+    folder = tmp_path_factory.mktemp("way")
+    with (
+        postfix_servers() as start_postfix,
+        name_server(folder) as nsd,
+        postrooms(folder) as make_postroom,
+    ):
+        end = start_postfix()
+        postroom = make_postroom({**dns_settings(nsd), **NAMED})
+        furnish_for_smtp(postroom, end, nsd)
+        pair, _ = credential_pair(postroom)
+        postroom.start()
+        yield Way(postroom, pair, end, make_verifiers(folder, nsd))
 
 
 def test_the_swaks_command_of_the_anypost_page(way: Way, need: Need) -> None:
     """One id comes back; the mail has lost its X-Anypost header and nothing else."""
     need("swaks")
-    login = anypost(way.postroom)
+    login, to = anypost(way.postroom), "welcome@swaks.example"
     said = swaks(
         way.starttls,
         *("--auth-user", login.user, "--auth-password", login.password),
-        *("--from", SENDER, "--to", TO),
+        *("--from", SENDER, "--to", to),
         *("--header", "Subject: Welcome to Acme"),
         *("--header", 'X-Anypost-Tags: ["welcome","onboarding"]'),
         *("--body", "Thanks for signing up."),
@@ -109,7 +120,7 @@ def test_the_swaks_command_of_the_anypost_page(way: Way, need: Need) -> None:
     assert said.status == 0, said.text
     (uuid,) = ids_of(said.answer)
     assert part(said.wire).named("X-Anypost-Tags")
-    one = way.arrived(1)[TO]
+    one = way.arrived(to)[to]
     assert delivery_of(one) == uuid
     assert_as_sent(said.wire, one, dropped_from_anypost)
     assert_signed(one, way.verifiers)
@@ -123,7 +134,7 @@ def test_swaks_sends_files(way: Way, need: Need, tmp_path: Path) -> None:
     for number, (name, mail) in enumerate(LETTERS.items()):
         file = tmp_path / f"{name}.eml"
         file.write_bytes(mail)
-        to = f"{name}@rcpt.example"
+        to = f"{name}@swaks.example"
         said = swaks(
             way.starttls,
             *("--auth", "LOGIN" if number % 2 else "PLAIN"),
@@ -139,12 +150,12 @@ def test_swaks_sends_files(way: Way, need: Need, tmp_path: Path) -> None:
 
 def test_smtplib_sends_bytes(way: Way) -> None:
     """Every mail arrives as it was handed to `sendmail`, many on one connection."""
-    sent = {f"{name}@rcpt.example": mail for name, mail in LETTERS.items()}
-    sent |= {"bare@rcpt.example": BARE, "empty@rcpt.example": EMPTY}
+    sent = {f"{name}@smtplib.example": mail for name, mail in LETTERS.items()}
+    sent |= {"bare@smtplib.example": BARE, "empty@smtplib.example": EMPTY}
     with logged_in(way.starttls, anypost(way.postroom)) as client:
         for to, mail in sent.items():
             client.sendmail(SENDER, [to], mail)
-        to = "utf8@rcpt.example"
+        to = "utf8@smtplib.example"
         client.sendmail(SENDER, [to], UTF8_HEADER, mail_options=["SMTPUTF8"])
         sent[to] = UTF8_HEADER
     assert client.wires == list(sent.values())
@@ -155,9 +166,9 @@ def test_smtplib_sends_a_message(way: Way) -> None:
     """`send_message` as the Postscale page has it; Bcc is in nobody's copy."""
     mail = EmailMessage()
     mail["From"] = f"Grüße <{SENDER}>"
-    mail["To"] = "Zoë <to@rcpt.example>"
-    mail["Cc"] = "cc@rcpt.example"
-    mail["Bcc"] = "bcc@rcpt.example"
+    mail["To"] = "Zoë <to@message.example>"
+    mail["Cc"] = "cc@message.example"
+    mail["Bcc"] = "bcc@message.example"
     mail["Subject"] = "Grüße " * 40
     mail["X-Postscale-Metadata-order-id"] = "ord_456"
     mail.set_content("Zoë,\n.\n..\nFrom us " + "long " * 300)
@@ -167,12 +178,11 @@ def test_smtplib_sends_a_message(way: Way) -> None:
     with logged_in(way.starttls, Login("PostScale", login.password)) as client:
         client.send_message(mail)
     queued_as(client.answers[0])
-    arrived = way.arrived(3)
-    assert set(arrived) == {f"{name}@rcpt.example" for name in ("to", "cc", "bcc")}
-    for one in arrived.values():
+    names = (f"{name}@message.example" for name in ("to", "cc", "bcc"))
+    for one in way.arrived(*names).values():
         assert_as_sent(client.wires[0], one)
         assert_signed(one, way.verifiers)
-        assert b"bcc@rcpt.example" not in one.wire.partition(b"DKIM-Signature")[2]
+        assert b"bcc@message.example" not in one.wire.partition(b"DKIM-Signature")[2]
 
 
 def test_nodemailer_with_a_credential_pair(
@@ -180,16 +190,15 @@ def test_nodemailer_with_a_credential_pair(
 ) -> None:
     """`secure: true` at the port for 465, and STARTTLS at the other: all arrives."""
     need_nodemailer()
-    login, _ = credential_pair(way.postroom)
     trust = {
         "ca": way.implicit.certificate.read_text(encoding="ascii"),
         "servername": PUBLIC_HOST,
     }
-    auth = {"user": login.user, "pass": login.password}
-    raw = [_raw(f"{name}@rcpt.example", mail) for name, mail in LETTERS.items()]
+    auth = {"user": way.pair.user, "pass": way.pair.password}
+    raw = [_raw(f"{name}@nodemailer.example", mail) for name, mail in LETTERS.items()]
     composed = {
         "from": f'"The Shop" <{SENDER}>',
-        "to": "Zoë <composed@rcpt.example>",
+        "to": "Zoë <composed@nodemailer.example>",
         "subject": "Grüße ✔",
         "text": "Hello\n.\nworld",
         "html": "<b>Grüße</b>",
@@ -202,23 +211,24 @@ def test_nodemailer_with_a_credential_pair(
         ({"port": way.starttls.port, "secure": False, "requireTLS": True}, raw[2:]),
     ):
         transport = {"host": "127.0.0.1", **door, "auth": auth, "tls": trust}
-        for one, mail in zip(nodemailer(transport, mails), mails, strict=True):
+        for one, job in zip(nodemailer(transport, mails), mails, strict=True):
             assert not one.error, one.error
             queued_as(one.answer)
-            to = mail.get("envelope", {}).get("to", "composed@rcpt.example")
+            to = job.get("envelope", {}).get("to", "composed@nodemailer.example")
             sent[to] = re.sub(rb"\r?\n", b"\r\n", one.wire)
-    assert {sent[f"{name}@rcpt.example"] for name in LETTERS} == set(LETTERS.values())
+    assert {sent[f"{name}@nodemailer.example"] for name in LETTERS} == set(
+        LETTERS.values()
+    )
     _check_all(way, sent)
 
 
 def test_msmtp(way: Way, need: Need, tmp_path: Path) -> None:
     """It trusts the self-signed certificate by its fingerprint, and all arrives."""
     need("msmtp")
-    login, _ = credential_pair(way.postroom)
     trust = f"tls_fingerprint {fingerprint(way.starttls.certificate)}"
-    sent = {f"{name}@rcpt.example": mail for name, mail in LETTERS.items()}
+    sent = {f"{name}@msmtp.example": mail for name, mail in LETTERS.items()}
     for to, mail in sent.items():
-        done = msmtp(tmp_path, way.starttls, login, mail, to, trust=trust)
+        done = msmtp(tmp_path, way.starttls, way.pair, mail, to, trust=trust)
         assert done.returncode == 0, done.stderr
     _check_all(way, sent)
 
@@ -231,8 +241,7 @@ def test_a_postfix_hands_on_the_mail_of_its_machine(
     The same mail goes past Postroom to a second recipient: that copy, sent by the
     same client from the same file, is the witness of what was on the wire.
     """
-    login, _ = credential_pair(way.postroom)
-    host = Smarthost(way.starttls.port, login.user, login.password)
+    host = Smarthost(way.starttls.port, way.pair.user, way.pair.password)
     past_it = {
         "transport_maps": "hash:{folder}/etc/transport",
         "smtp_tls_policy_maps": "hash:{folder}/etc/tls_policy",
@@ -246,11 +255,14 @@ def test_a_postfix_hands_on_the_mail_of_its_machine(
     )
     mails = {**LETTERS, "bare": BARE, "utf8": UTF8_HEADER}
     for name, mail in mails.items():
-        client.sendmail(mail, SENDER, f"{name}@rcpt.example", f"{name}@witness.example")
-    arrived = way.arrived(2 * len(mails))
+        client.sendmail(
+            mail, SENDER, f"{name}@nullclient.example", f"{name}@witness.example"
+        )
+    hosts = ("nullclient.example", "witness.example")
+    arrived = way.arrived(*(f"{name}@{host}" for name in mails for host in hosts))
     for name in mails:
         sent = _from_client(arrived[f"{name}@witness.example"])
-        one = arrived[f"{name}@rcpt.example"]
+        one = arrived[f"{name}@nullclient.example"]
         assert_as_sent(sent, one)
         assert_signed(one, way.verifiers)
     assert client.queued() == 0
@@ -258,11 +270,9 @@ def test_a_postfix_hands_on_the_mail_of_its_machine(
 
 def _check_all(way: Way, sent: Mapping[str, bytes]) -> None:
     """Each arrived once, as it was sent to its recipient, and signed."""
-    arrived = way.arrived(len(sent))
-    assert set(arrived) == set(sent)
-    for to, mail in sent.items():
-        assert_as_sent(mail, arrived[to])
-        assert_signed(arrived[to], way.verifiers)
+    for to, one in way.arrived(*sent).items():
+        assert_as_sent(sent[to], one)
+        assert_signed(one, way.verifiers)
 
 
 def _from_client(witness: Delivered) -> bytes:

@@ -135,10 +135,13 @@ def test_a_key_is_not_asked_for_in_clear(postroom: Postroom) -> None:
 
 
 def test_a_revoked_key_is_worth_nothing_at_once(
-    postroom: Postroom, postfix: PostfixServer
+    make_postroom: MakePostroom, postfix: PostfixServer
 ) -> None:
     """The open session may send no further mail, and nobody logs in with it again."""
+    postroom = make_postroom()
+    furnish_for_smtp(postroom, postfix)
     login, facts = credential_pair(postroom)
+    postroom.start()
     door = submission(postroom)
     with logged_in(door, login) as client:
         client.sendmail(SENDER, [TO], BARE)
@@ -158,9 +161,13 @@ def _is_refused(client: Smtplib) -> bool:
 
 
 def test_each_sender_is_refused_by_an_answer_that_names_it(
-    postroom: Postroom, postfix: PostfixServer
+    make_postroom: MakePostroom, postfix: PostfixServer
 ) -> None:
     """ATTACKS 7: MAIL FROM and From are checked, each for itself; nothing is sent."""
+    postroom = make_postroom()
+    furnish_for_smtp(postroom, postfix)
+    narrow, _ = credential_pair(postroom, "--allowed-domain", "other.example")
+    postroom.start()
     door = submission(postroom)
     forged = ODD.replace(SENDER.encode(), b"ceo@bank.example")
     with logged_in(door, anypost(postroom)) as client:
@@ -171,7 +178,6 @@ def test_each_sender_is_refused_by_an_answer_that_names_it(
         assert told.startswith("550 5.7.1 domain_not_verified (From)")
         assert "bank.example" in told
         client.sendmail(SENDER, ["good@rcpt.example"], ODD)
-    narrow, _ = credential_pair(postroom, "--allowed-domain", "other.example")
     for login, mail, named in (
         (narrow, ODD, DOMAIN),
         (postscale(postroom), forged, "bank.example"),
@@ -207,8 +213,9 @@ def test_a_new_certificate_is_shown_without_a_restart(
     need("msmtp")
     postroom = make_postroom()
     furnish_for_smtp(postroom, postfix)
+    login, _ = credential_pair(postroom)
     postroom.start()
-    door, login = submission(postroom), credential_pair(postroom)[0]
+    door = submission(postroom)
     first = door.certificate.read_text(encoding="ascii")
     assert _shown(door) == first
     trust = f"tls_trust_file {authority.ca_file}"

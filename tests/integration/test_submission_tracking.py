@@ -126,10 +126,10 @@ def test_signed_mail_is_never_rewritten(
     postroom = make_postroom({**dns_settings(nsd), **NAMED})
     furnish_for_smtp(postroom, postfix, nsd)
     postroom.run("domain", "track", DOMAIN, "--opens", "--clicks")
+    login, _ = credential_pair(postroom)
     postroom.start()
     theirs = _sign_as_client(b"".join(_alternative("8bit")), nsd)
     sent = {"pgp": PGP_SIGNED, "smime": SMIME_SIGNED, "dkim": theirs}
-    login, _ = credential_pair(postroom)
     with logged_in(submission(postroom), login) as client:
         for name, mail in sent.items():
             client.sendmail(SENDER, [f"{name}@rcpt.example"], mail)

@@ -5,8 +5,10 @@ knows rules and words, and intake, which knows what may be sent. Sockets and
 deadlines are the listener's. The 250 is given when the mail is on disk.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
+from typing import TypeAlias
 
 from appliance import log as logs
 from appliance.core.address import Address
@@ -56,6 +58,9 @@ BLOCKED = Reply(
 )
 
 
+Cipher: TypeAlias = Callable[[], str]
+
+
 @dataclass(frozen=True, slots=True)
 class Peer:
     """Who is at the other end, and by which door it came."""
@@ -93,9 +98,9 @@ class Desk:
         self.habits = habits
         self.sizes = sizes
 
-    def session(self, peer: Peer, server: SmtpServer) -> "Session":
-        """The decisions for one session."""
-        return Session(self, peer, server)
+    def session(self, peer: Peer, server: SmtpServer, cipher: Cipher) -> "Session":
+        """The decisions for one session; ``cipher`` says how it is protected."""
+        return Session(self, peer, server, cipher)
 
     def is_own_return_path(self, address: Address) -> bool:
         """True for an address at which our own bounces arrive (ATTACKS 8)."""
@@ -132,8 +137,11 @@ class _Login:
 class Session:
     """What one client has said so far; each event gets its answer here."""
 
-    def __init__(self, desk: Desk, peer: Peer, server: SmtpServer) -> None:
+    def __init__(
+        self, desk: Desk, peer: Peer, server: SmtpServer, cipher: Cipher
+    ) -> None:
         self._desk = desk
+        self._cipher = cipher
         self._peer = peer
         self._server = server
         self._login: _Login | None = None
@@ -291,6 +299,7 @@ class Session:
         return Circumstances(
             client_name=self._server.hello,
             client_ip=self._peer.address,
+            tls=self._cipher(),
             protocol="UTF8SMTPSA" if self._server.utf8 else "ESMTPSA",
             sender=self._sender,
             recipients=tuple(self._distinct().values()),

@@ -19,7 +19,7 @@ import trio
 from appliance import log as logs
 from appliance.core.origin import origin_of
 from appliance.edge.listen import bound_address, open_sockets
-from appliance.edge.smtp.desk import BLOCKED, Peer
+from appliance.edge.smtp.desk import BLOCKED, Cipher, Peer
 from appliance.edge.smtp.guard import Guard
 from appliance.edge.smtp.limits import Limits, Places
 from appliance.net.smtp_session import Memory, SmtpSession
@@ -76,7 +76,7 @@ class Decisions(Protocol):
 class Reception(Protocol):
     """What all sessions share."""
 
-    def session(self, peer: Peer, server: SmtpServer) -> Decisions:
+    def session(self, peer: Peer, server: SmtpServer, cipher: Cipher) -> Decisions:
         """The decisions for one session."""
 
 
@@ -216,8 +216,8 @@ class _House:
     def _begin(self, sock: socket.socket, peer: Peer, origin: str) -> None:
         tls_first = peer.door == Door.SUBMISSIONS
         server = SmtpServer(self._manners[Door(peer.door)], encrypted=tls_first)
-        decisions = self._premises.reception.session(peer, server)
         wire = SocketWire(sock, self._premises.tls)
+        decisions = self._premises.reception.session(peer, server, lambda: wire.cipher)
         session = SmtpSession(wire, server, self._limits.patience, self._memory)
         self._places.take(origin)
         self._open.add(session)

@@ -54,6 +54,7 @@ class Circumstances:
 
     client_name: str
     client_ip: str
+    tls: str
     protocol: str
     sender: Address | None
     recipients: Sequence[Address]
@@ -135,7 +136,7 @@ def _received(around: Circumstances, habits: Habits) -> bytes:
         client_ip=around.client_ip,
         host=habits.host,
         protocol=around.protocol,
-        tls="",
+        tls=around.tls,
         id_=around.id.hex,
         recipient=None if only is None else str(only),
         at_s=around.now_ns // SECOND_NS,
