@@ -7,6 +7,7 @@ the same ``Content`` object; the store keeps it once.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
+from uuid import UUID
 
 from appliance.core.address import Address, Mailbox
 
@@ -125,6 +126,7 @@ class Submission:
     ``pool`` is a name; "" stands for the default pool. Raw content has its own
     header, so all its envelope recipients are in ``to``. ``envelope_sender`` is
     where the sender's program would have had failures go; None if it named none.
+    ``uuid`` is the message's, where it had to be known before; else one is made.
     """
 
     content: AnyContent
@@ -136,3 +138,4 @@ class Submission:
     dimensions: Dimensions = NO_DIMENSIONS
     webhook_url: str = ""
     envelope_sender: Address | None = None
+    uuid: UUID | None = None

@@ -57,6 +57,14 @@ class DirectoryKeeper:
         if pulse is None or pulse.suppressions != self._seen:
             await self.refresh_suppressions()
 
+    async def catch_up(self) -> None:
+        """Take in what others wrote a moment ago, before the heart's next beat.
+
+        Raises:
+            StoreUnavailable: it could not be read.
+        """
+        await self.refresh(await self._store.pulse())
+
     async def refresh_suppressions(self) -> None:
         """Take in the suppressions that were added or lifted."""
         async with self._turn:

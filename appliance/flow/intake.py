@@ -276,7 +276,8 @@ def _deliveries(
     made: dict[str, NewDelivery] = {}
     for one in submission.to:
         fate = _suppression(keeper, origin, one)
-        made.setdefault(one.mailbox.address.key, _new(Role.TO, one, fate))
+        uuid = None if made else submission.uuid
+        made.setdefault(one.mailbox.address.key, _new(Role.TO, one, fate, uuid))
     stopped = all(one.dropped for one in made.values())
     fate = next(iter(made.values())).dropped if stopped else ""
     for role, recipients in ((Role.CC, submission.cc), (Role.BCC, submission.bcc)):
@@ -286,8 +287,10 @@ def _deliveries(
     return tuple(made.values())
 
 
-def _new(role: Role, recipient: Recipient, dropped: str) -> NewDelivery:
-    return NewDelivery(uuid7(), role, recipient, dropped)
+def _new(
+    role: Role, recipient: Recipient, dropped: str, uuid: UUID | None = None
+) -> NewDelivery:
+    return NewDelivery(uuid or uuid7(), role, recipient, dropped)
 
 
 def _suppression(keeper: DirectoryKeeper, origin: Origin, one: Recipient) -> str:

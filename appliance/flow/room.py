@@ -1,7 +1,8 @@
 """Is there room for more mail? Asked before mail comes in, not after 50 MB of it.
 
-The disk is looked at now and then, for every kind of door alike; so is the length
-of the queue, for mail that nobody takes off our hands fills any disk in the end.
+The disk is looked at each time, which takes two microseconds; the length of the
+queue now and then, for mail that nobody takes off our hands fills any disk in the
+end.
 """
 
 import os
@@ -34,7 +35,7 @@ class Floor:
 
 
 class Room:
-    """What was seen at the last look."""
+    """Disk and queue, as they are."""
 
     def __init__(
         self,
@@ -44,14 +45,13 @@ class Room:
     ) -> None:
         self._store = store
         self._floor = floor
-        self._measure = free_bytes
-        self._free_bytes = free_bytes()
+        self._free_bytes = free_bytes
         self._queue_is_full = False
         self._closed = False
 
     def refusal(self, size_bytes: int = 0) -> Refusal | None:
         """Why mail of that size cannot be taken in now, None if it can."""
-        if self._free_bytes - size_bytes < self._floor.free_bytes:
+        if self._free_bytes() - size_bytes < self._floor.free_bytes:
             return NO_DISK
         return NO_QUEUE if self._queue_is_full else None
 
@@ -63,21 +63,22 @@ class Room:
 
     async def run_once(self) -> float:
         """One look; returns the seconds until the next one."""
-        self._free_bytes = self._measure()
         try:
             self._queue_is_full = await self._store.read(
                 queue_reaches, self._floor.max_queued
             )
         except StoreUnavailable as error:
             log.warning("room.store_unavailable", error=error)
-        self._tell(closed=self.refusal() is not None)
+        self._tell(self.refusal())
         return LOOK_SECONDS
 
-    def _tell(self, *, closed: bool) -> None:
-        if closed != self._closed:
-            self._closed = closed
-            word = "room.none_left" if closed else "room.again"
-            log.warning(word, free_bytes=self._free_bytes, queue=self._queue_is_full)
+    def _tell(self, refusal: Refusal | None) -> None:
+        if (refusal is not None) != self._closed:
+            self._closed = refusal is not None
+            if refusal is not None:
+                log.warning("room.none_left", why=refusal)
+            else:
+                log.info("room.again")
 
 
 def free_bytes_of(folder: Path) -> Callable[[], int]:

@@ -54,9 +54,16 @@ class Incoming:
     message_id: str
     hops: int
 
-    def headers(self) -> list[tuple[str, str]]:
-        """All fields in order: names in lower case, values unfolded and trimmed."""
-        return [(one.name.decode(), _text(one)) for one in self.fields]
+    def headers(self, prefix: bytes = b"") -> list[tuple[str, str]]:
+        """The fields whose names begin so, in order.
+
+        Names are in lower case, values unfolded and trimmed.
+        """
+        return [
+            (one.name.decode(), _text(one))
+            for one in self.fields
+            if one.name.startswith(prefix)
+        ]
 
 
 def read_incoming(data: bytes) -> Incoming:

@@ -53,14 +53,17 @@ def date(at_s: int) -> str:
     return format_datetime(datetime.fromtimestamp(at_s, UTC))
 
 
+@lru_cache(maxsize=256)
 def _host(name: str) -> str:
     return name if is_domain(name) or _LITERAL.fullmatch(name) else "unknown"
 
 
+@lru_cache(maxsize=256)
 def _comment(text: str) -> str:
     return _NO_COMMENT.sub("", text)[:_MAX_WORD_CHARS].strip()
 
 
+@lru_cache(maxsize=256)
 def _word(text: str) -> str:
     return _NO_WORD.sub("", text)[:_MAX_WORD_CHARS] or "unknown"
 

@@ -25,14 +25,13 @@ Wait: TypeAlias = Callable[[socket.socket], Awaitable[None]]
 class SocketWire:
     """A connected socket that does not block; ``aclose`` ends it."""
 
-    __slots__ = ("_more", "_read", "_sock", "_tls", "_write", "broken")
+    __slots__ = ("_read", "_sock", "_tls", "_write", "broken")
 
     def __init__(self, sock: socket.socket, tls: ServerTls) -> None:
         self._sock = sock
         self._tls = tls
         self._read: Callable[[int], bytes] = sock.recv
         self._write: Callable[[bytes], int] = sock.send
-        self._more = False  # may have been read from the socket already
         self.broken = False  # the peer has gone, or there was no TLS
 
     @property
@@ -45,19 +44,14 @@ class SocketWire:
 
     async def receive(self) -> bytes:
         """The next bytes, b"" once none will come; others have their turn first."""
-        if self._more or self.broken:
-            await checkpoint()
-        else:
-            await wait_readable(self._sock)
+        await checkpoint()
         while not self.broken:
             try:
-                data = self._read(CHUNK_BYTES)
+                # At once: under load it is there by now, and to be told so costs as
+                # much as to read it. Of a long record TLS keeps the rest, too.
+                return self._read(CHUNK_BYTES)
             except (OSError, ValueError) as error:
                 await self._overcome(error, wait_readable)
-            else:
-                # Of a longer record TLS keeps the rest, and the socket shows nothing.
-                self._more = len(data) == CHUNK_BYTES
-                return data
         return b""
 
     async def send(self, data: bytes) -> None:

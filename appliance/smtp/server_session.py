@@ -6,6 +6,7 @@ on for long enough. What a command does is in `server_verbs`, bytes are cut in
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 from appliance.smtp import server_words as words
 from appliance.smtp.content import Content
@@ -13,6 +14,8 @@ from appliance.smtp.reply import Reply
 from appliance.smtp.sasl import Exchange
 from appliance.smtp.server_events import Event
 from appliance.smtp.server_moves import AFTER_REFUSAL, MOVES, State, Verb
+
+_CLIENTS_FAULT: Final = 5  # the first digit
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +28,7 @@ class Manners:
         max_recipients: of a transaction; those beyond it get 452 and the rest goes.
         max_messages: MAIL commands in a session.
         max_commands: in a session.
-        max_errors: refusals since the last message that was taken, so that a
+        max_errors: 5xx since the last message that was taken, so that a
             session that serves is not ended by one bad address a day. The
             recipients of one transaction that the caller refuses count once: a
             list with many dead addresses is no attack.
@@ -120,10 +123,14 @@ class Session:
         self._enter(after)
 
     def refuse(self, reply: Reply, verb: Verb | None = None) -> None:
-        """Say no to this verb, or to a line that is none, and count it."""
+        """Say no to this verb, or to a line that is none, and count it.
+
+        4xx is our own trouble and no error of the client's.
+        """
         self.say(reply)
         self.fall_back(verb)
-        self.count_error()
+        if reply.severity == _CLIENTS_FAULT:
+            self.count_error()
 
     def fall_back(self, verb: Verb | None) -> None:
         """Go where the refusal of this verb leads."""

@@ -16,7 +16,7 @@ Value: TypeAlias = int | str | bytes | bytearray | None
 Row: TypeAlias = tuple[Value, ...]
 
 _ids = msgspec.json.Decoder(list[int]).decode
-_SIZES = (64, 16, 4, 1)  # few different statements, so that each stays prepared
+_SIZES = (64, 32, 16, 8, 4, 2, 1)  # few different statements: each stays prepared
 
 
 def insert_rows(db: sqlite3.Connection, insert: str, rows: Sequence[Row]) -> None:

@@ -13,7 +13,7 @@ import re
 import smtplib
 import ssl
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -221,12 +221,15 @@ def _run(
 ) -> subprocess.CompletedProcess[bytes]:
     path = program(name)
     assert path is not None
-    command: Sequence[str] = [path, *words]
-    return subprocess.run(
-        command,
-        input=stdin,
-        capture_output=True,
-        check=False,
-        timeout=_RUN_S,
-        env={**os.environ, **(environment or {})},
-    )
+    try:
+        return subprocess.run(
+            [path, *words],
+            input=stdin,
+            capture_output=True,
+            check=False,
+            timeout=_RUN_S,
+            env={**os.environ, **(environment or {})},
+        )
+    except subprocess.TimeoutExpired as error:
+        said_so_far = (error.stdout or b"") + (error.stderr or b"")
+        raise AssertionError(f"{error}: {said_so_far[-3000:]!r}") from None

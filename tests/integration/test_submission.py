@@ -12,7 +12,6 @@ import pytest
 
 from tests.fakes.postfix import Delivered, PostfixServer, Smarthost
 from tests.fakes.postroom import Postroom
-from tests.fakes.programs import wait_until
 from tests.integration.clients import (
     Door,
     Login,
@@ -46,6 +45,7 @@ from tests.integration.house import PUBLIC_HOST, delivery_of, dns_settings
 from tests.integration.letters import BARE, EMPTY, LETTERS, SENDER, UTF8_HEADER
 from tests.integration.travel import (
     OF_POSTFIX,
+    arrived,
     assert_as_sent,
     assert_signed,
     dropped_from_anypost,
@@ -74,18 +74,6 @@ class Way:
     def implicit(self) -> Door:
         """The door that clients expect at 465."""
         return submissions(self.postroom)
-
-    def arrived(self, *recipients: str) -> dict[str, Delivered]:
-        """The mails at the end for these recipients, which are one test's own."""
-        wanted = set(recipients)
-
-        def found() -> list[Delivered]:
-            return [one for one in self.end.messages() if one.recipient in wanted]
-
-        wait_until(lambda: len(found()) >= len(wanted), 30, f"mail to {wanted}")
-        mails = found()
-        assert len(mails) == len(wanted)
-        return {one.recipient: one for one in mails}
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +108,7 @@ def test_the_swaks_command_of_the_anypost_page(way: Way, need: Need) -> None:
     assert said.status == 0, said.text
     (uuid,) = ids_of(said.answer)
     assert part(said.wire).named("X-Anypost-Tags")
-    one = way.arrived(to)[to]
+    one = arrived(way.end, to)[to]
     assert delivery_of(one) == uuid
     assert_as_sent(said.wire, one, dropped_from_anypost)
     assert_signed(one, way.verifiers)
@@ -179,7 +167,7 @@ def test_smtplib_sends_a_message(way: Way) -> None:
         client.send_message(mail)
     queued_as(client.answers[0])
     names = (f"{name}@message.example" for name in ("to", "cc", "bcc"))
-    for one in way.arrived(*names).values():
+    for one in arrived(way.end, *names).values():
         assert_as_sent(client.wires[0], one)
         assert_signed(one, way.verifiers)
         assert b"bcc@message.example" not in one.wire.partition(b"DKIM-Signature")[2]
@@ -259,10 +247,10 @@ def test_a_postfix_hands_on_the_mail_of_its_machine(
             mail, SENDER, f"{name}@nullclient.example", f"{name}@witness.example"
         )
     hosts = ("nullclient.example", "witness.example")
-    arrived = way.arrived(*(f"{name}@{host}" for name in mails for host in hosts))
+    found = arrived(way.end, *(f"{name}@{host}" for name in mails for host in hosts))
     for name in mails:
-        sent = _from_client(arrived[f"{name}@witness.example"])
-        one = arrived[f"{name}@nullclient.example"]
+        sent = _from_client(found[f"{name}@witness.example"])
+        one = found[f"{name}@nullclient.example"]
         assert_as_sent(sent, one)
         assert_signed(one, way.verifiers)
     assert client.queued() == 0
@@ -270,7 +258,7 @@ def test_a_postfix_hands_on_the_mail_of_its_machine(
 
 def _check_all(way: Way, sent: Mapping[str, bytes]) -> None:
     """Each arrived once, as it was sent to its recipient, and signed."""
-    for to, one in way.arrived(*sent).items():
+    for to, one in arrived(way.end, *sent).items():
         assert_as_sent(sent[to], one)
         assert_signed(one, way.verifiers)
 

@@ -31,7 +31,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 CLIENTS = 8
 RECIPIENTS = 5  # of each mail, so that a queue builds up
-REFUSALS = 50
+REFUSALS = 20
 TO_DATA = "452 4.3.1 to DATA"
 BIG = PARTS + (b"x" * 70 + b"\r\n") * 10_000
 

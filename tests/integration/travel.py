@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.fakes.postfix import Delivered
+from tests.fakes.postfix import Delivered, PostfixServer
+from tests.fakes.programs import wait_until
 from tests.integration.house import DOMAIN
 from tests.integration.verifiers import Verdict, Verifiers
 
@@ -43,6 +44,19 @@ class Parted:
     def named(self, name: str) -> list[bytes]:
         """The fields of that name."""
         return [one for one in self.fields if name_of(one) == name.lower()]
+
+
+def arrived(end: PostfixServer, *recipients: str) -> dict[str, Delivered]:
+    """The mails for these recipients, who are one test's own, once all are there."""
+    wanted = set(recipients)
+
+    def found() -> list[Delivered]:
+        return [one for one in end.messages() if one.recipient in wanted]
+
+    wait_until(lambda: len(found()) >= len(wanted), 30, f"mail to {wanted}")
+    mails = found()
+    assert len(mails) == len(wanted)
+    return {one.recipient: one for one in mails}
 
 
 def part(mail: bytes) -> Parted:

@@ -173,9 +173,7 @@ class Session:
         if desk.guard.blocked_until_ns(address):
             return BLOCKED
         dialect = find_dialect(given.username)
-        credential = desk.keys.log_in(
-            dialect.name, given.username, given.password, ip_address(address)
-        )
+        credential = await self._find(dialect, given)
         if credential is None or credential.sub_account is None:
             log.warning("smtp.login_refused", peer=address, door=self._peer.door)
             await desk.guard.failed(address)
@@ -185,6 +183,21 @@ class Session:
         if is_test_key(given.password):
             self._pool = SANDBOX_POOL
         return dialect.logged_in()
+
+    async def _find(
+        self, dialect: SubmissionDialect, given: Login
+    ) -> Credential | None:
+        """The credential, also if it was made a moment ago by another process."""
+        words = (dialect.name, given.username, given.password)
+        address = ip_address(self._peer.address)
+        found = self._desk.keys.log_in(*words, address)
+        if found is not None:
+            return found
+        try:
+            await self._desk.directory.catch_up()
+        except StoreUnavailable as error:
+            log.warning("smtp.store_unavailable", error=error)
+        return self._desk.keys.log_in(*words, address)
 
     def _admit(
         self, dialect: SubmissionDialect, credential: Credential, origin: Origin

@@ -4,8 +4,9 @@ Pure: everything it needs is handed in. What a mail says of itself is read once,
 here; what is stored is what will leave, with our Received in front.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import blake2b
 from uuid import UUID
 
@@ -29,6 +30,7 @@ OWN_PREFIX = "x-postroom-"
 IDEMPOTENCY_HEADER = "X-Postroom-Idempotency-Key"
 MAX_KEY_CHARS = 255
 SECOND_NS = 1_000_000_000
+_EXTENSIONS = b"x-"  # what dialects read is never a standard field
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ def read_letter(
     if dialect.rules.one_sender and len(incoming.senders) > 1:
         detail = "From holds more than one address"
         return Refusal(Reason.SEVERAL_SENDERS, "from", detail)
-    dimensions = dialect.read_dimensions(incoming.headers())
+    dimensions = dialect.read_dimensions(incoming.headers(_EXTENSIONS))
     if isinstance(dimensions, Refusal):
         return dimensions
     return Letter(incoming, dimensions)
@@ -109,7 +111,7 @@ def submission_of(
     message_id = incoming.message_id or f"{around.id}@{sender.address.domain}"
     data = finish(
         incoming,
-        drop=lambda name: _is_ours_alone(name, dialect),
+        drop=lambda name: _is_ours_alone(name, dialect.strips),
         front=_received(around, habits),
         date_s=around.now_ns // SECOND_NS,
         message_id=message_id,
@@ -121,12 +123,14 @@ def submission_of(
         tracking=tracking,
         dimensions=letter.dimensions,
         envelope_sender=around.sender,
+        uuid=around.id,
     )
 
 
-def _is_ours_alone(name: str, dialect: SubmissionDialect) -> bool:
+@lru_cache(maxsize=1024)  # the same few names come with every mail
+def _is_ours_alone(name: str, strips: Callable[[str], bool]) -> bool:
     """True for a field that is said to us and to no recipient, or forges ours."""
-    return dialect.strips(name) or name.startswith(OWN_PREFIX) or forges_trace(name)
+    return strips(name) or name.startswith(OWN_PREFIX) or forges_trace(name)
 
 
 def _received(around: Circumstances, habits: Habits) -> bytes:
@@ -153,7 +157,11 @@ def idempotency_of(
     order counts, since the ids of the answer come in it.
     """
     own = IDEMPOTENCY_HEADER.lower()
-    keys = [value for name, value in letter.incoming.headers() if name == own]
+    found = letter.incoming.headers(own.encode())
+    keys = [value for name, value in found if name == own]
+    message_id = letter.incoming.message_id if habits.message_id_is_key else ""
+    if not (keys or message_id):
+        return None
     to = "\0".join(one.key for one in around.recipients).encode()
     since_ns = around.now_ns - habits.window_ns
     if keys:
@@ -163,11 +171,8 @@ def idempotency_of(
             return Refusal(Reason.INVALID_VALUE, IDEMPOTENCY_HEADER, detail)
         mark = _hash(to, _without_trace(letter.incoming))
         return Idempotency(_hash(b"key", key.encode()), mark, since_ns)
-    message_id = letter.incoming.message_id
-    if habits.message_id_is_key and message_id:
-        known_by = _hash(b"message-id", message_id.encode(), to)
-        return Idempotency(known_by, known_by, since_ns)
-    return None
+    known_by = _hash(b"message-id", message_id.encode(), to)
+    return Idempotency(known_by, known_by, since_ns)
 
 
 def _is_key(text: str) -> bool:

@@ -1,0 +1,158 @@
+"""What transcripts cannot show: what the desk stores, and what others change meanwhile."""
+
+from base64 import b64encode
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from appliance.core.credential import SubAccount, hash_key
+from appliance.core.event import EVERYTHING, EventType
+from appliance.core.submission import RawContent
+from appliance.edge.assembly import Services, assemble, submission_manners
+from appliance.edge.smtp.desk import Peer
+from appliance.flow.setup import open_data
+from appliance.smtp.server import SmtpServer
+from appliance.smtp.server_events import Marker
+from appliance.store.claim import claim
+from appliance.store.contents import load_contents
+from appliance.store.credentials import revoke_credential
+from appliance.store.database import Store
+from appliance.store.events import list_events
+from appliance.store.transaction import Tx
+from tests.fakes.house import NOW_NS, Premises, add_key, furnish, settings_of
+
+MAIL = (
+    b"From: <news@shop.example>\r\nX-Anypost-Tag: a\r\nBcc: eve@x.example\r\n\r\nHi\r\n"
+)
+
+
+class Client:
+    """A client that talks to the protocol and the desk in memory."""
+
+    def __init__(self, premises: Premises, store: Store, services: Services) -> None:
+        settings = settings_of(premises.folder)
+        self.premises = premises
+        self.store = store
+        self.services = services
+        self._server = SmtpServer(submission_manners(settings), encrypted=True)
+        peer = Peer("192.0.2.7", 4711, "submissions")
+        self._session = services.desk.session(peer, self._server, lambda: "TLSv1.3")
+        self._server.data_to_send()
+
+    async def says(self, line: bytes) -> str:
+        """The answer to one line, or to whatever bytes."""
+        self._server.receive_data(line + b"\r\n")
+        while not isinstance(event := self._server.next_event(), Marker):
+            self._server.reply(await self._session.decide(event))
+        return self._server.data_to_send().decode()
+
+    async def logs_in(self, user: str, password: str) -> str:
+        """The answer to a login."""
+        await self.says(b"EHLO client.example")
+        token = b64encode(f"\0{user}\0{password}".encode())
+        return await self.says(b"AUTH PLAIN " + token)
+
+    async def mails(self, *to: str, mail: bytes = MAIL) -> str:
+        """The answer to a mail."""
+        await self.says(b"MAIL FROM:<news@shop.example>")
+        for one in to:
+            await self.says(f"RCPT TO:<{one}>".encode())
+        await self.says(b"DATA")
+        return await self.says(mail + b".")
+
+    async def stored(self) -> bytes:
+        """The bytes of the mail that waits."""
+        (copy,) = await self.store.write(claim, NOW_NS * 2, 10, 1_000_000)
+        contents = await self.store.read(load_contents, [copy.content])
+        content = contents[copy.content]
+        assert isinstance(content, RawContent)
+        return content.data
+
+
+@asynccontextmanager
+async def in_memory(folder: Path) -> AsyncIterator[Client]:
+    """Over a fresh data folder with a key."""
+
+    def prepare(tx: Tx, owner: SubAccount) -> None:
+        add_key(tx, owner, "ap_key", dialect="anypost")
+
+    premises = await furnish(folder, prepare)
+    async with open_data(premises.folder) as store:
+        services = await assemble(
+            store, premises.folder, settings_of(premises.folder), "operator"
+        )
+        yield Client(premises, store, services)
+
+
+@pytest.fixture
+async def client(tmp_path: Path) -> AsyncIterator[Client]:
+    """Introduced to nobody yet."""
+    async with in_memory(tmp_path) as one:
+        yield one
+
+
+async def test_what_is_stored_is_what_came_but_for_what_is_documented(
+    client: Client,
+) -> None:
+    """Our Received in front, what is said to us alone gone, the missing added."""
+    await client.logs_in("anypost", "ap_key")
+    answer = await client.mails("bob@rcpt.example")
+    message = answer.removeprefix("250 OK ids=email_").strip()
+    header, _, body = (await client.stored()).partition(b"\r\n\r\n")
+    assert body == b"Hi\r\n"
+    lines = header.replace(b"\r\n\t", b" ").split(b"\r\n")
+    names = [line.partition(b":")[0] for line in lines]
+    assert names == [b"Received", b"From", b"Date", b"Message-ID"]
+    received = lines[0].decode()
+    assert "from client.example ([192.0.2.7])" in received
+    assert "with ESMTPSA (TLSv1.3)" in received
+    assert f"id {message.replace('-', '')}" in received
+    assert "for <bob@rcpt.example>;" in received
+    assert lines[3] == f"Message-ID: <{message}@shop.example>".encode()
+
+
+async def test_the_events_say_what_was_attached(client: Client) -> None:
+    """Each recipient's copy has its event, with the tags of the mail."""
+    await client.logs_in("anypost", "ap_key")
+    answer = await client.mails("bob@rcpt.example", "BOB@rcpt.example", "al@x.example")
+    bob, again, al = answer.removeprefix("250 OK ids=").split()
+    assert bob == again != al
+    events = await client.store.read(list_events, EVERYTHING, limit=9)
+    assert [(one.type, f"email_{one.about.delivery}") for one in events] == [
+        (EventType.PROCESSED, bob),
+        (EventType.PROCESSED, al),
+    ]
+    assert {one.about.dimensions.tags for one in events} == {("a",)}
+
+
+async def test_a_key_is_good_as_soon_as_it_is_made(client: Client) -> None:
+    """Its owner's first login is no failure, though another process made the key."""
+    async with open_data(client.premises.folder) as other:
+        owner = client.premises.made.sub_account
+        await other.write(add_key, owner, "ap_new", dialect="anypost")
+    assert (await client.logs_in("anypost", "ap_new")).startswith("235 ")
+
+
+async def test_a_key_that_was_revoked_sends_no_further_mail(client: Client) -> None:
+    """The session that it opened is asked to log in again."""
+    await client.logs_in("anypost", "ap_key")
+    directory = client.services.desk.directory
+    credential = directory.current.credentials[hash_key("ap_key")]
+    await client.store.write(revoke_credential, credential.uuid, NOW_NS)
+    await directory.refresh()
+    answer = await client.says(b"MAIL FROM:<news@shop.example>")
+    assert answer == "530 5.7.0 Authentication required\r\n"
+
+
+async def test_our_own_trouble_is_not_the_client_s_error(client: Client) -> None:
+    """A client that waits for room is not thrown out for asking again."""
+    await client.logs_in("anypost", "ap_key")
+    full = client.services.room._floor
+    object.__setattr__(full, "free_bytes", 1 << 62)
+    for _ in range(30):
+        await client.says(b"MAIL FROM:<news@shop.example>")
+        await client.says(b"RCPT TO:<bob@rcpt.example>")
+        assert (await client.says(b"DATA")).startswith("452 4.3.1 ")
+        await client.says(b"RSET")
