@@ -1,4 +1,4 @@
-"""What transcripts cannot show: what the desk stores, and what others change meanwhile."""
+"""What transcripts cannot show: what is stored, and what others change meanwhile."""
 
 from base64 import b64encode
 from collections.abc import AsyncIterator
