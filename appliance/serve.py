@@ -188,6 +188,8 @@ async def _run(
                 )
                 if settings.relay.enabled:
                     workers.start_soon(services.relay.run)
+                    beside.start_soon(services.doubts.run)
+                    beside.start_soon(services.clockwatch.run)
                 with ready(addresses):
                     await closing.wait()
                     tell_systemd("STOPPING=1")

@@ -27,6 +27,8 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "pool": "appliance.cli.pool:pool",
         "key": "appliance.cli.key:key",
         "events": "appliance.cli.events:events",
+        "explain": "appliance.cli.explain:explain",
+        "queue": "appliance.cli.queue:queue",
         "status": "appliance.cli.status:status",
         "unblock": "appliance.cli.unblock:unblock",
         "config": "appliance.cli.config:config",

@@ -2,7 +2,8 @@
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -169,13 +170,13 @@ def add(
 )
 @common
 def list_all(call: Call) -> None:
-    """List the providers, without their passwords."""
+    """List the providers and how they are, without their passwords."""
     found = run(lambda: _load(call))
     if call.as_json:
-        lines(map(_facts, found))
+        lines(_facts(one) | {"health": health} for one, health in found)
         return
     headings = ("NAME", "KIND", "HOST", "PORT", "SECURITY", "USER", "CONNECTIONS")
-    table(headings, map(_row, found))
+    table((*headings, "STATE", "LAST ERROR"), (_row(*each) for each in found))
 
 
 @provider.command(
@@ -308,11 +309,19 @@ def _cure(
     return "Use --security starttls or tls, or change the setting relay.plaintext_auth"
 
 
-async def _load(call: Call) -> list[Provider]:
+async def _load(call: Call) -> list[tuple[Provider, Mapping[str, object]]]:
+    from appliance.core.breaker import HEALTHY
+    from appliance.flow.facts import health_facts
+    from appliance.store.health import load_health
     from appliance.store.providers import list_providers
 
     async with open_house(call) as store:
-        return await store.read(list_providers)
+        providers = await store.read(list_providers)
+        known = await store.read(load_health)
+    now_ns = time.time_ns()
+    return [
+        (one, health_facts(known.get(one.id, HEALTHY), now_ns)) for one in providers
+    ]
 
 
 async def _remove(call: Call, name: str) -> "ProviderRemoval":
@@ -339,9 +348,10 @@ def _facts(one: Provider) -> dict[str, object]:
     }
 
 
-def _row(one: Provider) -> tuple[object, ...]:
+def _row(one: Provider, health: Mapping[str, object]) -> tuple[object, ...]:
     if one.kind is Kind.CAPTURE:
-        return (one.name, one.kind.value, "", "", "", "", "")
+        return (one.name, one.kind.value, "", "", "", "", "", health["state"], "")
+    trial = health["nextTrial"]
     return (
         one.name,
         one.kind.value,
@@ -350,4 +360,6 @@ def _row(one: Provider) -> tuple[object, ...]:
         one.security.value,
         one.username,
         one.max_connections,
+        f"{health['state']}, next trial {trial}" if trial else health["state"],
+        health["lastError"],
     )

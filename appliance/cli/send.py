@@ -12,6 +12,7 @@ import click
 
 from appliance.cli.common import Call, Failure, common, example, run
 from appliance.cli.data import open_house, pick_sub_account, settings_of
+from appliance.cli.dry_run import failures, show_reports, try_out
 from appliance.cli.show import lines, plain, say, table
 from appliance.core.address import Mailbox
 from appliance.core.refusal import Reason, Refusal
@@ -82,6 +83,9 @@ def _read_subject(ctx: click.Context, param: click.Parameter, value: str) -> str
     "--attach", "files", multiple=True, type=_file, help="A file; can be repeated."
 )
 @click.option("--sub-account", default="", metavar="ID", help="Default: the first.")
+@click.option(
+    "--dry-run", is_flag=True, help="Show the mail that would leave; store nothing."
+)
 @common
 def send(
     call: Call,
@@ -94,8 +98,13 @@ def send(
     pool: str,
     files: tuple[Path, ...],
     sub_account: str,
+    dry_run: bool,
 ) -> None:
-    """Hand in a mail and print its id. It leaves as soon as the server runs."""
+    """Hand in a mail and print its id. It leaves as soon as the server runs.
+
+    With --dry-run: the exact bytes instead, signed, with the check of the signature
+    by the DNS, the links, the provider and the earliest moment.
+    """
     if text is None and html is None:
         raise click.UsageError("give the mail a body with --text or --html")
     if [text, *map(str, (html, *files))].count(STDIN) > 1:
@@ -109,15 +118,30 @@ def send(
         attachments=_attachments(files, settings.intake.max_attachments),
     )
     mails = [Submission(content, (Recipient(one),), pool=pool) for one in recipients]
+    if dry_run:
+        reports = run(lambda: try_out(call, settings, sub_account, mails))
+        show_reports(call, recipients, reports)
+        _fail_for(failures(reports), len(mails), "would be")
+        return
     verdicts = run(lambda: _hand_in(call, sub_account, mails))
     if call.as_json:
         lines(map(_facts, recipients, verdicts))
     else:
         _show(recipients, verdicts)
     refusals = [one for one in verdicts if isinstance(one, Refusal)]
+    _fail_for(refusals, len(mails), "were")
+
+
+def _fail_for(refusals: Sequence[Refusal | str], mails: int, were: str) -> None:
+    """End with status 1 if there are any.
+
+    Raises:
+        Failure: there are.
+    """
     if refusals:
-        cure = _CURES.get(refusals[0].reason, "")
-        raise Failure(f"{len(refusals)} of {len(mails)} were refused", cure)
+        first = refusals[0]
+        cure = _CURES.get(first.reason, "") if isinstance(first, Refusal) else ""
+        raise Failure(f"{len(refusals)} of {mails} {were} refused", cure)
 
 
 async def _hand_in(

@@ -41,9 +41,11 @@ _TITLES = {
     "queued": "Queued",
     "inFlight": "In flight",
     "held": "Held",
+    "inDoubt": "In doubt",
     "nextDue": "Next due",
     "lastEvent": "Last event",
     "providers": "Providers",
+    "down": "Providers down",
     "pools": "Pools",
     "defaultPool": "Default pool",
     "domains": "Domains (verified)",
@@ -59,23 +61,32 @@ async def _load(call: Call) -> dict[str, object]:
 def _read(view: "View") -> dict[str, object]:
     """All of it at one moment."""
     from appliance.core.delivery import State
+    from appliance.flow.facts import health_facts
     from appliance.store.deliveries import counts_by_state, next_due_ns
     from appliance.store.domains import list_domains
     from appliance.store.events import last_number, list_events
+    from appliance.store.health import load_health
     from appliance.store.login_blocks import list_login_blocks
     from appliance.store.pools import list_pools
     from appliance.store.providers import list_providers
 
     counts, pools = counts_by_state(view), list_pools(view)
+    providers, health = list_providers(view), load_health(view)
     number = last_number(view)
     last = list_events(view, after=number - 1, limit=1) if number else []
     return {
         "queued": counts[State.QUEUED],
         "inFlight": counts[State.IN_FLIGHT],
         "held": counts[State.HELD],
+        "inDoubt": counts[State.IN_DOUBT],
         "nextDue": when(next_due_ns(view)),
         "lastEvent": {"number": number, "at": when(last[0].at_ns)} if last else None,
-        "providers": [one.name for one in list_providers(view)],
+        "providers": [one.name for one in providers],
+        "down": {
+            one.name: health_facts(health[one.id], time.time_ns())
+            for one in providers
+            if one.id in health and health[one.id].probe_ns is not None
+        },
         "pools": [one.name for one in pools],
         "defaultPool": next((one.name for one in pools if one.is_default), None),
         "domains": {one.name: one.verified for one in list_domains(view)},

@@ -5,6 +5,7 @@ from enum import IntEnum
 from uuid import UUID
 
 from appliance.core.address import Address, Mailbox
+from appliance.core.attempt import NewAttempt
 from appliance.core.event import NewEvent
 from appliance.core.ids import (
     ContentId,
@@ -21,15 +22,16 @@ from appliance.core.submission import Dimensions, Recipient, Tracking
 class State(IntEnum):
     """Where a delivery is; it is in exactly one of these at any time.
 
-    ========== ========================== ==========================
+    ========== ========================== ===============================
     state      meaning                    leaves to
-    ========== ========================== ==========================
+    ========== ========================== ===============================
     QUEUED     due now or later           IN_FLIGHT, HELD, DROPPED
-    IN_FLIGHT  claimed by the relay       SENT, QUEUED, DROPPED
+    IN_FLIGHT  claimed by the relay       SENT, QUEUED, DROPPED, IN_DOUBT
     SENT       an upstream took it        (end)
     DROPPED    given up, with a reason    (end)
     HELD       waits for the operator     QUEUED, DROPPED
-    ========== ========================== ==========================
+    IN_DOUBT   sent, or perhaps not       SENT, QUEUED, HELD, DROPPED
+    ========== ========================== ===============================
     """
 
     QUEUED = 0
@@ -37,6 +39,7 @@ class State(IntEnum):
     SENT = 2
     DROPPED = 3
     HELD = 4
+    IN_DOUBT = 5
 
 
 class Role(IntEnum):
@@ -92,8 +95,10 @@ class Settlement:
     """How one try ended and what follows from it.
 
     ``attempts`` counts the tries that ended, this one included. ``due_ns`` is
-    set for QUEUED only. ``event`` is recorded with the change of state, or not
-    at all if the delivery is no longer the relay's.
+    set for QUEUED and IN_DOUBT only. ``event`` is recorded with the change of
+    state, or not at all if the delivery is no longer the relay's; so is
+    ``attempt``, the try itself. ``waits_for`` is what holds the delivery besides
+    its time.
     """
 
     delivery: DeliveryId
@@ -103,3 +108,5 @@ class Settlement:
     code: int = 0
     text: str = ""
     event: NewEvent | None = None
+    waits_for: str = ""
+    attempt: NewAttempt | None = None

@@ -26,6 +26,7 @@ class EventType(IntEnum):
     CLICKED = 66
     COMPLAINED = 67
     UNSUBSCRIBED = 68
+    IN_DOUBT = 69
 
     @property
     def label(self) -> str:

@@ -25,13 +25,16 @@ from appliance.docs import read_page
 from appliance.edge.api import make_api
 from appliance.edge.dashboard.doorman import Doorman
 from appliance.edge.dashboard.pages import make_pages
+from appliance.edge.explain_api import make_explain_api
 from appliance.edge.http.hot import Hot, HotRoutes
 from appliance.edge.http.lean import Lean
 from appliance.edge.http.respond import NoBody, read_body, send_json
 from appliance.edge.http.sendpost import SendDoor
 from appliance.edge.live import Authorise
+from appliance.edge.queue_api import make_queue_api
 from appliance.edge.tracker import Tracker, unavailable_as_503
 from appliance.flow.feed import Feed
+from appliance.flow.queue import QueueDesk
 from appliance.store.database import Store
 from appliance.store.errors import StoreUnavailable
 
@@ -48,6 +51,7 @@ class Rooms:
     send: SendDoor
     tracker: Tracker
     authorise: Authorise
+    queue: QueueDesk
 
 
 def make_app(rooms: Rooms) -> ASGIFramework:
@@ -101,7 +105,7 @@ def _sending(door: SendDoor) -> Hot:
             if body is NoBody.GONE:
                 return
             read = body if isinstance(body, bytes) else None
-            answer = await door.answer(headers, read)
+            answer = await door.answer(headers, read, scope["query_string"])
         await _say(send, answer)
 
     return send_mail
@@ -149,6 +153,8 @@ def _quart_app(rooms: Rooms) -> QuartTrio:
     app.asgi_http_class = Lean
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.register_blueprint(make_api(rooms.store, rooms.feed, rooms.authorise))
+    app.register_blueprint(make_explain_api(rooms.store, rooms.authorise))
+    app.register_blueprint(make_queue_api(rooms.queue, rooms.authorise))
     doorman = Doorman(rooms.store)
     app.register_blueprint(make_pages(rooms.store, rooms.feed, doorman))
 

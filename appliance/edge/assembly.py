@@ -7,7 +7,9 @@ import time
 from dataclasses import dataclass
 from hashlib import blake2b
 
+from appliance.core.breaker import Patience
 from appliance.core.delivery import Copy
+from appliance.core.doubt import Wish
 from appliance.core.retry import RetryPlan
 from appliance.core.token import TokenMaker
 from appliance.dialects.limits import Limits as RequestLimits
@@ -23,13 +25,17 @@ from appliance.edge.smtp.desk import Desk, Sizes
 from appliance.edge.smtp.guard import Guard, Thresholds
 from appliance.edge.smtp.reading import SECOND_NS, Habits
 from appliance.edge.tracker import Tracker
+from appliance.flow.clockwatch import ClockWatch
 from appliance.flow.directory import DirectoryKeeper
+from appliance.flow.doubts import Doubting, Doubts
+from appliance.flow.dry_run import DryRun
 from appliance.flow.engagement import EngagementDesk
 from appliance.flow.facts import render_event
 from appliance.flow.feed import Feed
 from appliance.flow.heart import Heart
 from appliance.flow.intake import Intake
 from appliance.flow.prepare import Links
+from appliance.flow.queue import QueueDesk
 from appliance.flow.relay import Bounds, Relay
 from appliance.flow.room import Floor, Room, free_bytes_of
 from appliance.flow.settle import Policy
@@ -38,11 +44,14 @@ from appliance.flow.upkeep import Retention, Upkeep
 from appliance.flow.upstreams import LaneMaker, Manners
 from appliance.flow.workshop import Trace, Workshop
 from appliance.mime.compose import Headers
+from appliance.net.dns import Resolver
 from appliance.net.upstream import Timeouts
 from appliance.settings import Settings
 from appliance.smtp.server import Manners as SessionManners
 from appliance.store.database import Store
 from appliance.store.events import last_number
+
+TOKENS = b"tracking tokens"  # what the key that seals links is for
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +66,8 @@ class Services:
     upkeep: Upkeep
     workshop: Workshop
     relay: Relay
+    doubts: Doubts
+    clockwatch: ClockWatch
     rooms: Rooms
     live: LiveDoor
 
@@ -68,14 +79,8 @@ async def assemble(
     directory = await DirectoryKeeper.load(store)
     feed = Feed(store, await store.read(last_number))
     store.on_commit(feed.publish)
-    tokens = TokenMaker(derived(folder.read_secret(), b"tracking tokens"))
-    workshop = Workshop(
-        store,
-        Links(tokens, paths.TRACKING),
-        _tracer(directory),
-        time.time_ns,
-        threads=settings.relay.signing_threads,
-    )
+    tokens = TokenMaker(derived(folder.read_secret(), TOKENS))
+    workshop = make_workshop(store, directory, tokens, settings)
     relay = _make_relay(store, directory, workshop, settings)
     room = _make_room(store, folder, settings)
     intake = Intake(store, directory, time.time_ns, room.refusal)
@@ -90,11 +95,18 @@ async def assemble(
     rooms = Rooms(
         store=store,
         feed=feed,
-        send=SendDoor(intake, keys, limits, Contract(settings.api.default_contract)),
+        send=SendDoor(
+            intake,
+            keys,
+            limits,
+            Contract(settings.api.default_contract),
+            make_dry_run(store, directory, intake, workshop, settings),
+        ),
         tracker=Tracker(
             EngagementDesk(store, directory, tokens, time.time_ns), paths.read_tracking
         ),
         authorise=keys.authorise,
+        queue=QueueDesk(store, time.time_ns, relay.ring),
     )
     return Services(
         feed=feed,
@@ -105,8 +117,42 @@ async def assemble(
         upkeep=Upkeep(store, _retention(settings), time.time_ns),
         workshop=workshop,
         relay=relay,
+        doubts=Doubts(store, directory, _doubting(settings), time.time_ns),
+        clockwatch=ClockWatch(store, time.time_ns, time.monotonic),
         rooms=rooms,
         live=LiveDoor(feed, keys.authorise, render_event, settings.live),
+    )
+
+
+def make_workshop(
+    store: Store, directory: DirectoryKeeper, tokens: TokenMaker, settings: Settings
+) -> Workshop:
+    """Where mail is made ready."""
+    return Workshop(
+        store,
+        Links(tokens, paths.TRACKING),
+        _tracer(directory),
+        time.time_ns,
+        threads=settings.relay.signing_threads,
+    )
+
+
+def make_dry_run(
+    store: Store,
+    directory: DirectoryKeeper,
+    intake: Intake,
+    workshop: Workshop,
+    settings: Settings,
+) -> DryRun:
+    """Where it is seen what would become of a mail."""
+    return DryRun(
+        store,
+        directory,
+        intake,
+        workshop,
+        lambda: Resolver([str(one) for one in settings.dns.nameservers]),
+        dns_seconds=settings.dns.timeout,
+        clock=time.time_ns,
     )
 
 
@@ -171,7 +217,12 @@ def _make_relay(
         directory,
         workshop=workshop,
         make_lane=LaneMaker(store, manners, time.time_ns),
-        policy=Policy(RetryPlan(relay.retry_plan), relay.permanent_5xx),
+        policy=Policy(
+            RetryPlan(relay.retry_plan),
+            relay.permanent_5xx,
+            relay.in_doubt_after,
+            _patience(settings),
+        ),
         bounds=Bounds(relay.max_in_flight, relay.max_memory, relay.drain_timeout),
         clock=time.time_ns,
     )
@@ -185,6 +236,20 @@ def _tracer(directory: DirectoryKeeper) -> Trace:
         return trace_headers(account, copy.sub_account, copy.provider, copy.uuid)
 
     return trace
+
+
+def _patience(settings: Settings) -> Patience:
+    relay = settings.relay
+    return Patience(
+        relay.breaker_failures,
+        int(relay.breaker_pause * SECOND_NS),
+        int(relay.breaker_max_pause * SECOND_NS),
+    )
+
+
+def _doubting(settings: Settings) -> Doubting:
+    relay = settings.relay
+    return Doubting(Wish(relay.in_doubt), RetryPlan(relay.retry_plan))
 
 
 def _retention(settings: Settings) -> Retention:

@@ -1,10 +1,13 @@
-"""How we tell an event: one JSON object, the same in API, websocket and command."""
+"""How we tell an event, or a delivery that waits: one JSON object, everywhere alike."""
 
 from datetime import UTC, datetime
 
 import msgspec
 
+from appliance.core.breaker import Health
 from appliance.core.event import Event
+from appliance.core.queue import Tally, Waiting
+from appliance.core.queue_words import state_word
 from appliance.core.submission import Dimensions
 
 _NS = 1_000_000_000
@@ -40,6 +43,49 @@ def _attached(dimensions: Dimensions) -> dict[str, object]:
         "metadata": dict(dimensions.metadata),
     }
     return {name: value for name, value in facts.items() if value}
+
+
+def waiting_facts(one: Waiting) -> dict[str, object]:
+    """What is told of a delivery in the queue; the texts may be from outside."""
+    return {
+        "number": int(one.number),
+        "delivery": str(one.uuid),
+        "message": str(one.message),
+        "subAccount": int(one.sub_account),
+        "from": one.sender,
+        "to": one.recipient,
+        "subject": one.subject,
+        "state": state_word(one.state),
+        "pool": one.pool,
+        "provider": one.provider,
+        "attempts": one.attempts,
+        "since": moment(one.created_ns),
+        "due": None if one.due_ns is None else moment(one.due_ns),
+        "waitsFor": one.waits_for,
+        "lastCode": one.last_code,
+        "lastText": one.last_text,
+    }
+
+
+def tally_facts(tally: Tally) -> dict[str, int]:
+    """What an act on the queue did, and what it left."""
+    return {
+        "changed": tally.changed,
+        "inFlight": tally.in_flight,
+        "unchanged": tally.unchanged,
+    }
+
+
+def health_facts(health: Health, now_ns: int) -> dict[str, object]:
+    """What is told of an upstream's health; the error may be in its own words."""
+    return {
+        "state": health.condition(now_ns).value,
+        "failures": health.failures,
+        "since": None if health.opened_ns is None else moment(health.opened_ns),
+        "nextTrial": None if health.probe_ns is None else moment(health.probe_ns),
+        "lastError": health.last_error,
+        "lastErrorAt": moment(health.last_error_ns) if health.last_error_ns else None,
+    }
 
 
 def render_event(event: Event) -> str:

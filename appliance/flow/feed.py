@@ -17,6 +17,7 @@ from itertools import islice
 
 import trio
 
+from appliance import failpoint
 from appliance.core.event import Event, EventFilter
 from appliance.store.database import Store
 from appliance.store.events import last_number, list_events
@@ -44,6 +45,7 @@ class Feed:
         """Let readers know of events that have just been committed, in order."""
         if not events:
             return
+        failpoint.reach("feed.publish")
         if events[0].number != self._last + 1:
             # Another process wrote in between, or a look was faster: read the log.
             self._recent.clear()

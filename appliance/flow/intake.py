@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from appliance import failpoint
 from appliance.core.address import Address
 from appliance.core.credential import Credential
 from appliance.core.delivery import NewDelivery, Role
@@ -147,6 +148,7 @@ class Intake:
         fresh = request.messages
         size_bytes = fresh[0].submission.content.size_bytes  # they share it
         answer = await self._store.write_each(messages.accept, request, size_bytes)
+        failpoint.reach("intake.after_commit")
         if isinstance(answer, Stored):
             contents = {
                 content_id: message.submission.content

@@ -13,28 +13,33 @@ from typing import Protocol
 
 import trio
 
+from appliance import failpoint
 from appliance.core.delivery import Copy
 from appliance.core.event import About
-from appliance.net.smtp_client import SmtpConnection
+from appliance.core.ids import DeliveryId
+from appliance.net.smtp_client import Permission, SmtpConnection
 from appliance.net.smtp_connect import Failure
 from appliance.smtp.outcome import Accepted, Outcome, Untouched
 from appliance.smtp.pipeline import Transaction
 from appliance.smtp.reply import Reply
+from appliance.smtp.trail import Opening, Trail
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A delivery whose bytes are ready."""
+    """A delivery whose bytes are ready; ``trail`` tells how it fares."""
 
     copy: Copy
     about: About
     sender: str
     content: bytes = field(repr=False)
+    trail: Trail = field(default_factory=Trail, repr=False, compare=False)
 
 
 Settled = Callable[[Job, Outcome], None]
-Connect = Callable[[], Awaitable[SmtpConnection | Failure]]
+Connect = Callable[[Opening], Awaitable[SmtpConnection | Failure]]
 Keep = Callable[[list[Job]], Awaitable[None]]
+Note = Callable[[DeliveryId], Permission]
 
 
 class Lane(Protocol):
@@ -57,11 +62,13 @@ class SmtpLane:
         self,
         connect: Connect,
         settled: Settled,
+        note: Note,
         *,
         max_connections: int,
         idle_seconds: float,
     ) -> None:
         self._connect = connect
+        self._note = note
         self._settled = settled
         self._most = max_connections
         self._idle_seconds = idle_seconds
@@ -75,8 +82,8 @@ class SmtpLane:
 
     def put(self, job: Job) -> None:
         """Take a job; a connection carries it as soon as one is free."""
-        recipient = str(job.copy.recipient)
-        self._ready.append(Transaction(job, job.sender, (recipient,), job.content))
+        to = (str(job.copy.recipient),)
+        self._ready.append(Transaction(job, job.sender, to, job.content, job.trail))
         if self._idle:
             self._idle.unpark()
         elif self._tasks < self._bound:
@@ -113,8 +120,13 @@ class SmtpLane:
         """A transaction if one is ready."""
         return self._ready.popleft() if self._ready else None
 
+    def may_end(self, transaction: Transaction[Job]) -> Permission:
+        """Have it noted that its final dot may leave."""
+        return self._note(transaction.tag.copy.id)
+
     def done(self, transaction: Transaction[Job], outcome: Outcome) -> None:
         """Pass on how it ended; what no server looked at goes on to the next."""
+        failpoint.reach("answer.read")
         if isinstance(outcome, Untouched) and not self._closed:
             self._ready.appendleft(transaction)
         else:
@@ -132,9 +144,10 @@ class SmtpLane:
 
     async def _carry_once(self) -> bool:
         """Open, use and end one connection; False if none could be opened."""
-        connection = await self._connect()
+        opening = Opening(trio.current_time())
+        connection = await self._connect(opening)
         if not isinstance(connection, SmtpConnection):
-            self._on_failure(connection)
+            self._on_failure(connection, opening)
             return False
         self._connected += 1
         try:
@@ -147,17 +160,22 @@ class SmtpLane:
             await connection.abort()
         return True
 
-    def _on_failure(self, failure: Failure) -> None:
+    def _on_failure(self, failure: Failure, opening: Opening) -> None:
         """No connection: the waiting mail's failure, unless others are open.
 
         A server that takes no further connection while it serves some has told
-        us its bound; it holds until all of them have ended.
+        us its bound; it holds until all of them have ended. Those that idle must take
+        what waits, or find out that they are dead as well.
         """
         if self._connected:
             self._bound = self._connected
+            self._idle.unpark_all()
             return
+        now = trio.current_time()
         while self._ready:
-            self._settled(self._ready.popleft().tag, failure)
+            transaction = self._ready.popleft()
+            transaction.trail.fail(opening, now)
+            self._settled(transaction.tag, failure)
 
 
 class CaptureLane:

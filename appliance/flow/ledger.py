@@ -12,6 +12,7 @@ from functools import partial
 
 import trio
 
+from appliance import failpoint
 from appliance.core.delivery import Copy, Settlement
 from appliance.core.ids import DeliveryId, ProviderId
 from appliance.log import get
@@ -87,7 +88,10 @@ class Ledger:
 
     def _on_written(self, settlement: Settlement, result: object) -> None:
         self._on_the_way -= 1
+        failpoint.reach("settle.after_commit")
         if isinstance(result, Exception):
+            if not self._unrecorded:  # one line for all that meet the same fate
+                log.warning("relay.not_recorded", error=result)
             self._unrecorded.append(settlement)
             return
         copy = self._flying.pop(settlement.delivery)

@@ -72,9 +72,33 @@ class Links:
         """The URL that stands for ``token``."""
         return base_url + self._paths[token.kind] + self._tokens.seal(token)
 
+    def recording(self, led: list[tuple[str, str]]) -> "Links":
+        """The same, adding each link of a sender and what it becomes to ``led``."""
+        return _Recording(self._tokens, self._paths, led)
+
     def is_unsubscribe(self, base_url: str, url: str) -> bool:
         """True if ``url`` is one of ours for unsubscribing."""
         return url.startswith(base_url + self._paths[TokenKind.UNSUBSCRIBE])
+
+
+class _Recording(Links):
+    """Links that note what each link of the sender's is replaced by."""
+
+    def __init__(
+        self,
+        tokens: TokenMaker,
+        paths: Mapping[TokenKind, str],
+        led: list[tuple[str, str]],
+    ) -> None:
+        super().__init__(tokens, paths)
+        self._led = led
+
+    def url(self, base_url: str, token: Token) -> str:
+        """The URL that stands for ``token``."""
+        url = super().url(base_url, token)
+        if token.kind is TokenKind.CLICK:
+            self._led.append((token.target, url))
+        return url
 
 
 def base_url(domain: SenderDomain, public_url: str) -> str:

@@ -4,7 +4,8 @@ One pass (``run_once``) claims only as many deliveries as there is room for, in
 number and in memory and for each provider, has them prepared in worker threads,
 and puts them into the lane of their provider. A lane settles each exactly once;
 many settlements share a commit (``flow/ledger.py``). A delivery that was in
-flight when the process died is claimed again after the start.
+flight when the process died is claimed again after the start, or in doubt if its
+final dot may have left.
 
 Stopping: ``drain`` ends the claiming; what is on the wire may end within the
 drain time, the rest goes back to the queue untouched.
@@ -12,10 +13,12 @@ drain time, the rest goes back to the queue untouched.
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import trio
 
+from appliance import failpoint
+from appliance.core.attempt import NewAttempt
 from appliance.core.delivery import Copy, Settlement, State
 from appliance.core.domain import Purpose
 from appliance.core.event import About
@@ -23,11 +26,21 @@ from appliance.core.ids import ContentId, ProviderId
 from appliance.core.provider import Provider
 from appliance.core.retry import parse_retry_plan
 from appliance.core.submission import AnyContent
+from appliance.flow.attempts import attempt_of, not_reached
 from appliance.flow.directory import DirectoryKeeper
 from appliance.flow.doorbell import Doorbell
+from appliance.flow.health import Infirmary
 from appliance.flow.lane import Job, Lane, Settled
 from appliance.flow.ledger import Ledger
-from appliance.flow.settle import SECOND_NS, Policy, about, drop, settle, stumble
+from appliance.flow.settle import (
+    SECOND_NS,
+    Policy,
+    about,
+    drop,
+    postpone,
+    settle,
+    stumble,
+)
 from appliance.flow.workshop import (
     CHUNK,
     Made,
@@ -37,10 +50,11 @@ from appliance.flow.workshop import (
     Workshop,
 )
 from appliance.log import get
-from appliance.smtp.outcome import Outcome
+from appliance.smtp.outcome import Broken, Outcome, Rejected
 from appliance.store import deliveries
 from appliance.store.claim import claim
 from appliance.store.database import Store
+from appliance.store.doubt import Rescued, rescue
 from appliance.store.errors import StoreUnavailable
 
 log = get("postroom.relay")
@@ -49,6 +63,7 @@ log = get("postroom.relay")
 NO_RETURN_PATH = "No verified return path domain configured for sender domain"
 NO_DOMAIN = "Sender domain is no longer configured"
 NO_PROVIDER = "Waits for a provider: the one it was given to was removed"
+NOTHING_RESCUED = Rescued(0, 0)
 IDLE_SECONDS = 1.0  # another process may have queued mail
 NO_PROVIDER_PAUSE_NS = 60 * SECOND_NS
 MIN_CLAIM = 16  # no claims one by one behind a full house
@@ -88,6 +103,9 @@ class Relay:
         self._clock = clock
         self._bell = Doorbell()
         self._ledger = Ledger(store, self._bell.ring)
+        self._infirmary = Infirmary(
+            store, policy.upstreams, lambda: directory.current.providers
+        )
         self._lanes: dict[ProviderId, tuple[Provider, Lane]] = {}
         self._draining = False
         self._nursery: trio.Nursery | None = None
@@ -125,16 +143,18 @@ class Relay:
         await self._ledger.close(self._clock(), self._bounds.drain_seconds)
 
     async def _rescue(self) -> None:
-        """Queue what was in flight when a process ended before."""
+        """Take back what was in flight when a process ended before."""
+        wait_ns = int(self._policy.in_doubt_seconds * SECOND_NS)
         while not self._draining:
             try:
-                rescued = await self._store.write(deliveries.rescue, self._clock())
+                await self._infirmary.load()
+                rescued = await self._store.write(rescue, self._clock(), wait_ns)
             except StoreUnavailable as error:
                 log.warning("relay.store_unavailable", error=error)
                 await self._bell.wait(IDLE_SECONDS)
             else:
-                if rescued:
-                    log.info("relay.rescued", deliveries=rescued)
+                if rescued != NOTHING_RESCUED:
+                    log.info("relay.rescued", **asdict(rescued))
                 return
 
     async def _pass(self) -> float:
@@ -155,18 +175,25 @@ class Relay:
         memory = self._bounds.size_bytes - self._ledger.size_bytes
         if memory <= 0 or room < min(MIN_CLAIM, self._bounds.deliveries):
             return IDLE_SECONDS  # a settlement rings
+        most_each, down = self._most_each(), self._infirmary.restraints(now_ns)
+        in_flight = dict(self._ledger.of_provider)
         copies = await self._store.write(
             claim,
             now_ns,
             room,
             memory,
-            most_each=self._most_each(),
-            in_flight=dict(self._ledger.of_provider),
+            most_each=most_each,
+            in_flight=in_flight,
+            down=down,
         )
         if copies:
+            failpoint.reach("claim.after_commit")
             await self._send_off(copies, now_ns)
             return 0
-        due_ns = await self._store.read(deliveries.next_due_ns)
+        most = dict.fromkeys(in_flight, most_each)
+        most |= {provider: one.most for provider, one in down.items()}
+        full = [one for one in most if in_flight.get(one, 0) >= most[one]]
+        due_ns = await self._store.read(deliveries.next_due_ns, full)
         if due_ns is None:
             return IDLE_SECONDS
         return min(IDLE_SECONDS, max(0, due_ns - now_ns) / SECOND_NS)
@@ -218,6 +245,7 @@ class Relay:
             for order in orders:
                 self._put_back(order.copy)
             return
+        failpoint.reach("prepare.done")
         for result in results:
             self._pass_on(result)
 
@@ -261,8 +289,21 @@ class Relay:
 
     def _on_outcome(self, job: Job, outcome: Outcome) -> None:
         now_ns = self._clock()
-        policy = self._policy_of(job.copy.provider)
-        self._ledger.settle(settle(job.copy, outcome, job.about, policy, now_ns))
+        attempt = attempt_of(job, outcome, now_ns)
+        if attempt is not None:
+            self._infirmary.hear(attempt, outcome)
+        self._ledger.settle(self._settlement(job, outcome, attempt, now_ns))
+
+    def _settlement(
+        self, job: Job, outcome: Outcome, attempt: NewAttempt | None, now_ns: int
+    ) -> Settlement:
+        """What follows for the mail."""
+        provider = job.copy.provider
+        if isinstance(outcome, Rejected | Broken) and not_reached(outcome):
+            due_ns, waits_for = self._infirmary.again(provider, now_ns)
+            return postpone(job.copy, outcome, due_ns, waits_for, attempt)
+        policy = self._policy_of(provider)
+        return settle(job.copy, outcome, job.about, policy, now_ns, attempt=attempt)
 
     def _policy_of(self, provider_id: ProviderId) -> Policy:
         known = self._lanes.get(provider_id)

@@ -1,14 +1,18 @@
 """What follows from how a try ended: a pure function from outcome to settlement.
 
-A delivery is sent only on an upstream's 2xx. Everything else is tried again by
-the plan and then dropped, except what no retry can change. What the upstream
+A delivery is sent only on an upstream's 2xx. One whose final dot may have arrived
+without an answer is in doubt. Everything else is tried again by the plan and then
+dropped, except what no retry can change. What the upstream
 said goes into the event as hostile text.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from appliance.core.attempt import NewAttempt
+from appliance.core.breaker import PATIENCE, Patience
 from appliance.core.delivery import Copy, Settlement, State
+from appliance.core.doubt import doubted
 from appliance.core.event import About, EventType, NewEvent, Scalar
 from appliance.core.retry import RetryPlan
 from appliance.smtp.outcome import (
@@ -30,10 +34,16 @@ MAX_TEXT = 1_000  # characters of an upstream's words that are kept
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How patient the relay is; ``permanent_5xx`` drops on the first 5xx."""
+    """How patient the relay is; ``permanent_5xx`` drops on the first 5xx.
+
+    What is in doubt waits so many seconds for evidence. ``upstreams`` is the patience
+    with those that cannot be reached.
+    """
 
     plan: RetryPlan
     permanent_5xx: bool = False
+    in_doubt_seconds: float = 600.0
+    upstreams: Patience = PATIENCE
 
 
 def about(copy: Copy, pool: str, provider: str) -> About:
@@ -51,20 +61,60 @@ def about(copy: Copy, pool: str, provider: str) -> About:
 
 
 def settle(
-    copy: Copy, outcome: Outcome, what: About, policy: Policy, now_ns: int
+    copy: Copy,
+    outcome: Outcome,
+    what: About,
+    policy: Policy,
+    now_ns: int,
+    *,
+    attempt: NewAttempt | None = None,
 ) -> Settlement:
     """The settlement of one try that ended with ``outcome`` at ``now_ns``."""
+    if isinstance(outcome, Accepted):
+        return _sent(copy, outcome.reply, what, now_ns, attempt)
+    settlement = _not_sent(copy, outcome, what, policy, now_ns)
+    return settlement if attempt is None else replace(settlement, attempt=attempt)
+
+
+def _not_sent(
+    copy: Copy,
+    outcome: Rejected | Broken | Unsendable | Untouched,
+    what: About,
+    policy: Policy,
+    now_ns: int,
+) -> Settlement:
     match outcome:
-        case Accepted(reply):
-            return _sent(copy, reply, what, now_ns)
         case Untouched():
             return Settlement(copy.id, State.QUEUED, copy.attempts, now_ns)
         case Unsendable(obstacle):
             return drop(copy, obstacle.value, what, now_ns)
         case Rejected() if policy.permanent_5xx and _is_permanent(outcome):
             return _dropped_after(copy, _failure(outcome), what, now_ns)
+        case Broken(after_dot=True):
+            return _in_doubt(copy, outcome, what, policy, now_ns)
         case Rejected() | Broken():
             return _again_or_dropped(copy, _failure(outcome), what, policy, now_ns)
+
+
+def postpone(
+    copy: Copy,
+    outcome: Rejected | Broken,
+    due_ns: int,
+    waits_for: str,
+    attempt: NewAttempt | None = None,
+) -> Settlement:
+    """The settlement of what no upstream was reached by; that is no try of it."""
+    failure = _failure(outcome)
+    return Settlement(
+        copy.id,
+        State.QUEUED,
+        copy.attempts,
+        due_ns,
+        failure.code,
+        failure.text,
+        waits_for=waits_for,
+        attempt=attempt,
+    )
 
 
 def stumble(copy: Copy, what: About, policy: Policy, now_ns: int) -> Settlement:
@@ -92,7 +142,9 @@ class _Failure:
     data: Mapping[str, Scalar] = field(default_factory=dict)
 
 
-def _sent(copy: Copy, reply: Reply, what: About, now_ns: int) -> Settlement:
+def _sent(
+    copy: Copy, reply: Reply, what: About, now_ns: int, attempt: NewAttempt | None
+) -> Settlement:
     data = {**_words(reply), "attempt": copy.attempts + 1}
     return Settlement(
         copy.id,
@@ -101,6 +153,21 @@ def _sent(copy: Copy, reply: Reply, what: About, now_ns: int) -> Settlement:
         code=reply.code,
         text=reply.text[:MAX_TEXT],
         event=NewEvent(EventType.SENT, now_ns, what, data),
+        attempt=attempt,
+    )
+
+
+def _in_doubt(
+    copy: Copy, outcome: Broken, what: About, policy: Policy, now_ns: int
+) -> Settlement:
+    text = _failure(outcome).text
+    return Settlement(
+        copy.id,
+        State.IN_DOUBT,
+        copy.attempts + 1,
+        now_ns + int(policy.in_doubt_seconds * SECOND_NS),
+        text=text,
+        event=doubted(what, text, now_ns),
     )
 
 

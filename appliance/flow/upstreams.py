@@ -7,11 +7,13 @@ from functools import partial
 import trio
 
 from appliance.core.provider import Kind, Provider
+from appliance.flow.dots import Dots
 from appliance.flow.lane import CaptureLane, Connect, Job, Lane, Settled, SmtpLane
 from appliance.log import get
 from appliance.net.smtp_connect import Failure, connect
 from appliance.net.upstream import Timeouts, Upstream
 from appliance.smtp.outcome import Broken, Fault, Stage
+from appliance.smtp.trail import Opening
 from appliance.store.captured import Captured, add_captured
 from appliance.store.database import Store
 from appliance.store.errors import StoreUnavailable
@@ -64,6 +66,7 @@ class LaneMaker:
         self._store = store
         self._manners = manners
         self._clock = clock
+        self._dots = Dots(store, clock)
 
     def __call__(self, provider: Provider, settled: Settled) -> Lane:
         """A lane for ``provider`` that tells ``settled`` how each job ended."""
@@ -72,6 +75,7 @@ class LaneMaker:
         return SmtpLane(
             self._connector(provider),
             settled,
+            self._dots.note,
             max_connections=provider.max_connections,
             idle_seconds=self._manners.idle_seconds,
         )
@@ -86,7 +90,8 @@ class LaneMaker:
             )
         except ValueError as error:
             return partial(_fail, Broken(Stage.CONNECT, Fault.UNREACHABLE, str(error)))
-        return partial(connect, upstream, self._manners.timeouts)
+        timeouts = self._manners.timeouts
+        return lambda opening: connect(upstream, timeouts, opening=opening)
 
     async def _keep(self, jobs: list[Job]) -> None:
         """Keep the mails; while the disk takes none, they wait."""
@@ -109,6 +114,6 @@ class LaneMaker:
                 return
 
 
-async def _fail(failure: Broken) -> Failure:
+async def _fail(failure: Broken, _opening: Opening) -> Failure:
     await trio.lowlevel.checkpoint()
     return failure

@@ -7,7 +7,7 @@ as templates within a bound of memory, keys as parsed signers.
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import trio
 
@@ -27,6 +27,7 @@ from appliance.flow.prepare import (
     form_of,
     prepare,
 )
+from appliance.flow.settle import OUR_FAULT
 from appliance.log import get
 from appliance.mime.compose import Headers
 from appliance.mime.dkim import Signer
@@ -71,6 +72,18 @@ class Stumbled:
 
 
 Made = Job | Unmakeable | Stumbled
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsed:
+    """A mail as it would leave: its envelope sender, its bytes, and where links lead.
+
+    ``links`` are pairs of the sender's link and what stands in its place.
+    """
+
+    sender: str
+    content: bytes = field(repr=False)
+    links: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +152,24 @@ class Workshop:
             self._make_all, tasks, limiter=self._threads
         )
 
+    async def rehearse(self, order: Order, content: AnyContent) -> Rehearsed | str:
+        """The mail as it would leave, made of content that is not stored; or why not.
+
+        Where each of its links would lead is told beside it.
+        """
+        led: list[tuple[str, str]] = []
+        task = self._task(order, _Template(content))
+        made = await trio.to_thread.run_sync(
+            self._make, task, self._links.recording(led), limiter=self._threads
+        )
+        match made:
+            case Job(_, _, sender, mail):
+                return Rehearsed(sender, mail, tuple(led))
+            case Unmakeable(_, reason):
+                return reason
+            case Stumbled():
+                return OUR_FAULT
+
     def _task(self, order: Order, template: _Template) -> _Task:
         around = Circumstances(
             base_url(order.domain, self.public_url),
@@ -151,9 +182,9 @@ class Workshop:
     # --- in a worker thread -----------------------------------------------------
 
     def _make_all(self, tasks: Sequence[_Task]) -> list[Made]:
-        return [self._make(task) for task in tasks]
+        return [self._make(task, self._links) for task in tasks]
 
-    def _make(self, task: _Task) -> Made:
+    def _make(self, task: _Task, links: Links) -> Made:
         order, template = task.order, task.template
         try:
             source = Source(
@@ -161,7 +192,7 @@ class Workshop:
                 order.domain.name,
                 self._signers_of(order.domain),
             )
-            sender, mail = prepare(order.copy, source, task.around, self._links)
+            sender, mail = prepare(order.copy, source, task.around, links)
         except (UnsafeHeader, MergeTooLarge, MalformedMessage) as error:
             return Unmakeable(order.copy, str(error))
         except Exception:

@@ -36,7 +36,10 @@ class Resolver:
     """A resolver; ``nameservers`` are ``host`` or ``host:port``, none = system."""
 
     def __init__(self, nameservers: Sequence[str] = ()) -> None:
-        self._resolver = dns.asyncresolver.Resolver(configure=not nameservers)
+        try:
+            self._resolver = dns.asyncresolver.Resolver(configure=not nameservers)
+        except dns.resolver.NoResolverConfiguration:  # then nobody answers
+            self._resolver = dns.asyncresolver.Resolver(configure=False)
         self._resolver.cache = None
         if nameservers:
             self._use(nameservers)

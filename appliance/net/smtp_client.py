@@ -7,21 +7,32 @@ close one in `flow/`.
 """
 
 import ssl
+from functools import partial
 from typing import Final, Protocol, TypeVar
 
 import trio
 
-from appliance.net.tls import TlsFailure, start_tls
+from appliance import failpoint
+from appliance.net.tls import TlsFailure, describe, start_tls
 from appliance.net.upstream import Timeouts
 from appliance.smtp.client import Marker, SmtpClient
 from appliance.smtp.errors import RemoteProtocolError
 from appliance.smtp.outcome import Broken, Fault, Outcome, Stage
 from appliance.smtp.pipeline import Pipeline, Transaction
 from appliance.smtp.reply import Reply
+from appliance.smtp.trail import Opening
 
 _RECEIVE_BYTES: Final = 64 * 1024
+NOT_NOTED: Final = "it could not be noted that the final dot may leave"
 
 Tag = TypeVar("Tag")
+
+
+class Permission(Protocol):
+    """That a final dot may leave; asked for before it is waited for."""
+
+    async def wait(self) -> bool:
+        """True once it may, False if it never will."""
 
 
 class Source(Protocol[Tag]):
@@ -33,20 +44,28 @@ class Source(Protocol[Tag]):
     def try_next(self) -> Transaction[Tag] | None:
         """A transaction if one is ready, to ride behind the one on the wire."""
 
+    def may_end(self, transaction: Transaction[Tag]) -> Permission:
+        """Called once the content is about to go: may its final dot follow?"""
+
     def done(self, transaction: Transaction[Tag], outcome: Outcome) -> None:
         """Called once for each transaction that was handed out."""
 
 
 class SmtpConnection:
-    """One connection; `client` is the session on it.
+    """One connection; `client` is the session on it, `opening` how it came to be.
 
     The one who holds it ends it with `quit` or `abort`; both may be called twice.
     """
 
     def __init__(
-        self, stream: trio.abc.Stream, client: SmtpClient, timeouts: Timeouts
+        self,
+        stream: trio.abc.Stream,
+        client: SmtpClient,
+        timeouts: Timeouts,
+        opening: Opening | None = None,
     ) -> None:
         self.client = client
+        self.opening = opening or Opening(trio.current_time())
         self._stream = stream
         self._timeouts = timeouts
         self._fresh = True
@@ -66,7 +85,12 @@ class SmtpConnection:
         cancelled: those whose final dot was on its way are then in doubt, the
         others `Untouched`. Cancelled while idle, the connection stays open.
         """
-        pipeline: Pipeline[Tag] = Pipeline(self.client, fresh=self._fresh)
+        pipeline: Pipeline[Tag] = Pipeline(
+            self.client,
+            fresh=self._fresh,
+            opening=self.opening,
+            clock=trio.current_time,
+        )
         ending: Broken | None = None
         try:
             ending = await self._carry(pipeline, source)
@@ -93,10 +117,37 @@ class SmtpConnection:
             while pipeline.has_room and (transaction := source.try_next()):
                 pipeline.offer(transaction)
             _report(pipeline, source)
-            if not pipeline.is_idle:
-                ending = await self._turn(pipeline, source)
-                if ending is not None:
-                    return ending
+            if pipeline.is_idle:
+                continue
+            held = pipeline.held
+            step = self._turn if held is None else partial(self._end, held)
+            ending = await step(pipeline, source)
+            if ending is not None:
+                return ending
+
+    async def _end(
+        self, held: Transaction[Tag], pipeline: Pipeline[Tag], source: Source[Tag]
+    ) -> Broken | None:
+        """Send a content, and let its final dot go once it may.
+
+        It goes out with the next turn, with the next envelope behind it.
+        """
+        permission = source.may_end(held)
+        try:
+            with trio.CancelScope() as scope:
+                is_sent = await self._flush(scope)
+            if scope.cancelled_caught:
+                raise trio.TooSlowError
+        except _ENDINGS as error:
+            return _break_off(pipeline, Stage.DOT, error)
+        if not is_sent:
+            return await self._turn(pipeline, source)
+        with trio.move_on_after(self._timeouts.command_s):
+            if await permission.wait():
+                pipeline.let_go()
+                return None
+        pipeline.break_off(Fault.CANCELLED, NOT_NOTED)
+        return Broken(Stage.DOT, Fault.CANCELLED, NOT_NOTED)
 
     async def _turn(
         self, pipeline: Pipeline[Tag], source: Source[Tag]
@@ -106,6 +157,8 @@ class SmtpConnection:
         try:
             with trio.CancelScope() as scope:
                 await self._flush(scope)
+                if pipeline.awaited is Stage.DOT:
+                    failpoint.reach("dot.sent")
                 while True:
                     stage = pipeline.awaited
                     scope.deadline = trio.current_time() + self._timeouts.of(stage)
@@ -117,9 +170,7 @@ class SmtpConnection:
             if scope.cancelled_caught:
                 raise trio.TooSlowError
         except _ENDINGS as error:
-            ending = _broken(stage, error)
-            pipeline.break_off(ending.fault, ending.detail)
-            return ending
+            return _break_off(pipeline, stage, error)
         if self.client.is_closed:
             return Broken(stage, Fault.CLOSED, pipeline.farewell)
         return None
@@ -145,7 +196,8 @@ class SmtpConnection:
             return Broken(stage, Fault.CLOSED, "the upstream closed the connection")
         return event.reply
 
-    async def _flush(self, scope: trio.CancelScope) -> None:
+    async def _flush(self, scope: trio.CancelScope) -> bool:
+        """Send what there is; False if the upstream hung up before all was sent."""
         while piece := self.client.data_to_send():
             scope.deadline = trio.current_time() + self._timeouts.block_s
             try:
@@ -153,7 +205,8 @@ class SmtpConnection:
             except trio.BrokenResourceError:
                 # What the server said before it hung up may still be readable,
                 # and explains more than the broken pipe.
-                return
+                return False
+        return True
 
     async def _receive(self) -> None:
         data = await self._stream.receive_some(_RECEIVE_BYTES)
@@ -169,6 +222,9 @@ class SmtpConnection:
         if isinstance(covered, TlsFailure):
             return Broken(Stage.TLS, Fault.TLS, covered.reason)
         self._stream = covered
+        cover, opening = describe(covered), self.opening
+        opening.tls, opening.cipher = cover.version, cover.cipher
+        opening.certificate = cover.certificate
         return None
 
     async def quit(self) -> Reply | Broken | None:
@@ -202,6 +258,12 @@ def _broken(stage: Stage, error: Exception) -> Broken:
     if isinstance(error, RemoteProtocolError):
         return Broken(stage, Fault.GARBAGE, str(error))
     return Broken(stage, Fault.CLOSED, "the connection was lost")
+
+
+def _break_off(pipeline: Pipeline[Tag], stage: Stage, error: Exception) -> Broken:
+    ending = _broken(stage, error)
+    pipeline.break_off(ending.fault, ending.detail)
+    return ending
 
 
 def _report(pipeline: Pipeline[Tag], source: Source[Tag]) -> None:

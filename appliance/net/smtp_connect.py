@@ -5,8 +5,10 @@ login its settings demand. Nothing is ever done without them (CVE-2016-0772), an
 each connection is judged anew, whatever the last one offered.
 """
 
+import base64
 import os
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Final
 
 import trio
@@ -18,6 +20,7 @@ from appliance.net.upstream import Timeouts, Upstream
 from appliance.smtp.client import Mechanism, SmtpClient
 from appliance.smtp.outcome import Broken, Fault, Rejected, Stage
 from appliance.smtp.reply import Reply
+from appliance.smtp.trail import LOGIN, Opening
 
 Failure = Rejected | Broken
 # Called with None when a step begins, with the reply when it is done.
@@ -43,12 +46,19 @@ async def connect(
     upstream: Upstream,
     timeouts: Timeouts = DEFAULT_TIMEOUTS,
     progress: Progress = ignore_progress,
+    opening: Opening | None = None,
 ) -> SmtpConnection | Failure:
-    """A connection that is ready for mail, or what stood in the way."""
+    """A connection that is ready for mail, or what stood in the way.
+
+    How it came about is noted in `opening`, also if it did not.
+    """
+    opening = opening or Opening(trio.current_time())
     stream = await _dial(upstream, timeouts)
+    opening.connect_s = trio.current_time() - opening.began_at
     if isinstance(stream, Broken):
         return stream
-    return await introduce(stream, upstream, timeouts, progress)
+    opening.peer = _peer(stream)
+    return await introduce(stream, upstream, timeouts, progress, opening)
 
 
 async def introduce(
@@ -56,10 +66,11 @@ async def introduce(
     upstream: Upstream,
     timeouts: Timeouts = DEFAULT_TIMEOUTS,
     progress: Progress = ignore_progress,
+    opening: Opening | None = None,
 ) -> SmtpConnection | Failure:
     """As `connect`, on a stream that is open; it is closed if this fails."""
     client = SmtpClient(encrypted=upstream.security is Security.TLS)
-    connection = SmtpConnection(stream, client, timeouts)
+    connection = SmtpConnection(stream, client, timeouts, opening)
     ready = False
     try:
         for stage, step in _steps(upstream):
@@ -69,6 +80,7 @@ async def introduce(
                 return result
             progress(stage, result)
         ready = True
+        connection.opening.ready_s = _elapsed(connection.opening)
     finally:
         if not ready:
             await connection.abort()
@@ -107,6 +119,27 @@ def _words(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
 
 
+def _peer(stream: trio.SocketStream) -> str:
+    """Whom we reached, such as 192.0.2.1:25; "" if it has gone already."""
+    try:
+        host, port, *_ = stream.socket.getpeername()
+    except OSError:
+        return ""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _elapsed(opening: Opening) -> float:
+    return trio.current_time() - opening.began_at
+
+
+async def _ask(connection: SmtpConnection, stage: Stage) -> Reply | Broken:
+    """The answer to what was said, noted."""
+    answer = await connection.ask(stage)
+    if isinstance(answer, Reply):
+        connection.opening.note(answer)
+    return answer
+
+
 def _judge(stage: Stage, answer: Reply | Broken) -> Reply | Failure:
     if isinstance(answer, Reply) and answer.is_refusal:
         return Rejected(stage, answer)
@@ -120,16 +153,17 @@ async def _be_greeted(
         failure = await _cover(connection, upstream)
         if failure is not None:
             return failure
-    return _judge(Stage.CONNECT, await connection.ask(Stage.CONNECT))
+    return _judge(Stage.CONNECT, await _ask(connection, Stage.CONNECT))
 
 
 async def _say_hello(connection: SmtpConnection, upstream: Upstream) -> Reply | Failure:
-    connection.client.ehlo(upstream.ehlo_name)
-    answer = await connection.ask(Stage.EHLO)
+    note = connection.opening.note
+    note(connection.client.ehlo(upstream.ehlo_name))
+    answer = await _ask(connection, Stage.EHLO)
     # RFC 5321 3.2: a server may know HELO only.
     if isinstance(answer, Reply) and answer.severity == _PERMANENT:
-        connection.client.helo(upstream.ehlo_name)
-        answer = await connection.ask(Stage.EHLO)
+        note(connection.client.helo(upstream.ehlo_name))
+        answer = await _ask(connection, Stage.EHLO)
     return _judge(Stage.EHLO, answer)
 
 
@@ -137,8 +171,8 @@ async def _start_tls(connection: SmtpConnection, upstream: Upstream) -> Reply | 
     client = connection.client
     if not client.capabilities.starttls:
         return Broken(Stage.TLS, Fault.NOT_OFFERED, "upstream does not offer STARTTLS")
-    client.starttls()
-    answer = _judge(Stage.TLS, await connection.ask(Stage.TLS))
+    connection.opening.note(client.starttls())
+    answer = _judge(Stage.TLS, await _ask(connection, Stage.TLS))
     if not isinstance(answer, Reply):
         return answer
     failure = await _cover(connection, upstream)
@@ -157,7 +191,10 @@ async def _cover(connection: SmtpConnection, upstream: Upstream) -> Broken | Non
         )
     except OSError:
         return Broken(Stage.TLS, Fault.TLS, "the CA file cannot be used")
-    return await connection.cover(context, upstream.host)
+    began_s = trio.current_time()
+    failure = await connection.cover(context, upstream.host)
+    connection.opening.tls_s = trio.current_time() - began_s
+    return failure
 
 
 async def _log_in(connection: SmtpConnection, upstream: Upstream) -> Reply | Failure:
@@ -178,7 +215,34 @@ async def _log_in(connection: SmtpConnection, upstream: Upstream) -> Reply | Fai
             upstream.password,
             allow_plaintext=upstream.allow_plaintext_auth,
         )
-        answer = await connection.ask(Stage.AUTH)
+        connection.opening.note(LOGIN)
+        answer = _hiding(upstream, await connection.ask(Stage.AUTH))
+        if isinstance(answer, Reply):
+            connection.opening.note(answer)
         if isinstance(answer, Broken) or answer.code not in _OTHER_MECHANISM:
             break
     return _judge(Stage.AUTH, answer)
+
+
+def _hiding(upstream: Upstream, answer: Reply | Broken) -> Reply | Broken:
+    """The answer to a login without the login, should the server repeat it."""
+    if not isinstance(answer, Reply):
+        return answer
+    secrets = _secrets(upstream)
+    if not any(secret in line for secret in secrets for line in answer.lines):
+        return answer
+    return replace(answer, lines=tuple(_hidden(one, secrets) for one in answer.lines))
+
+
+def _secrets(upstream: Upstream) -> list[str]:
+    name, password = (upstream.username or "").encode(), upstream.password.encode()
+    coded = (password, b"\0" + name + b"\0" + password)
+    words = [base64.b64encode(one).decode() for one in coded]
+    found = {one for one in (upstream.password, *words) if one}
+    return sorted(found, key=len, reverse=True)  # one may hold another
+
+
+def _hidden(line: str, secrets: list[str]) -> str:
+    for secret in secrets:
+        line = line.replace(secret, "[hidden]")
+    return line

@@ -139,7 +139,7 @@ async def _hand_over(
     if obstacle is not None:
         return Broken(Stage.MAIL, Fault.NOT_OFFERED, obstacle.value)
     utf8 = needs_utf8(transaction, wire)
-    says: tuple[tuple[Stage, Callable[[], None]], ...] = (
+    says: tuple[tuple[Stage, Callable[[], object]], ...] = (
         (Stage.MAIL, lambda: client.mail(sender, wire, utf8=utf8)),
         (Stage.RCPT, lambda: client.rcpt(recipient)),
         (Stage.DATA, client.data),

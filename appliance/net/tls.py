@@ -7,10 +7,15 @@ left to the protocol that starts it.
 
 import functools
 import ssl
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import trio
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from appliance.smtp.reply import printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +71,56 @@ def _reason(cause: BaseException | None) -> str:
     if isinstance(cause, ssl.SSLError) and cause.reason:
         return cause.reason.replace("_", " ").lower()
     return "the connection was closed during the handshake"
+
+
+@dataclass(frozen=True, slots=True)
+class Cover:
+    """What a connection is covered with; all words are printable."""
+
+    version: str
+    cipher: str
+    certificate: Mapping[str, str] = field(default_factory=dict)
+
+
+def describe(stream: trio.SSLStream[trio.abc.Stream]) -> Cover:
+    """The TLS of a stream whose handshake is done."""
+    suite = stream.cipher()
+    raw = stream.getpeercert(binary_form=True)
+    # Only a certificate that was verified has its fields read by the library.
+    verified = bool(stream.getpeercert())
+    return Cover(
+        str(stream.version() or ""),
+        str(suite[0]) if suite else "",
+        _certificate(raw, verified=verified) if raw else {},
+    )
+
+
+@functools.lru_cache(maxsize=64)
+def _certificate(raw: bytes, *, verified: bool) -> Mapping[str, str]:
+    """What a certificate says of itself, as far as it can be read."""
+    try:
+        one = x509.load_der_x509_certificate(raw)
+        facts = {
+            "subject": one.subject.rfc4514_string(),
+            "names": ", ".join(_names(one)),
+            "issuer": one.issuer.rfc4514_string(),
+            "until": one.not_valid_after_utc.isoformat(),
+            "sha256": one.fingerprint(SHA256()).hex(),
+        }
+    except ValueError as error:
+        facts = {"unreadable": str(error)}
+    words = {
+        name: printable(text[:500].encode("utf-8", "replace"))
+        for name, text in facts.items()
+    }
+    return {**words, "verified": "yes" if verified else "no"}
+
+
+def _names(certificate: x509.Certificate) -> list[str]:
+    try:
+        found = certificate.extensions.get_extension_for_class(
+            x509.SubjectAlternativeName
+        )
+    except x509.ExtensionNotFound:
+        return []
+    return [str(one.value) for one in found.value]

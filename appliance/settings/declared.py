@@ -266,6 +266,21 @@ class Relay:
         False,
         "Drop at once when an upstream answers 5xx, instead of trying again.",
     )
+    breaker_failures: int = _setting(
+        integer(1, 1000),
+        3,
+        "Failures in a row to connect, to agree on TLS or to log in after which a"
+        " provider counts as down; a 421 is one too.",
+    )
+    breaker_pause: float = _setting(
+        duration(0.1, 86_400),
+        "30s",
+        "How long a provider that is down is left alone before one mail tries it; the"
+        " next pause is twice as long.",
+    )
+    breaker_max_pause: float = _setting(
+        duration(0.1, 86_400), "15m", "The longest of these pauses."
+    )
     max_connections: int = _setting(
         integer(1, 1000), 5, "Connections to a provider that names no number."
     )
@@ -292,6 +307,18 @@ class Relay:
         "600s",
         "How long the message and the reply to its final dot may take"
         " (RFC 5321 4.5.3.2.6).",
+    )
+    in_doubt_after: float = _setting(
+        duration(0.001, 31_536_000),
+        "10m",
+        "How long evidence is waited for about a mail that may have been sent: its"
+        " final dot left, and the connection or Postroom ended before the answer.",
+    )
+    in_doubt: str = _setting(
+        choice("resend", "hold", "drop"),
+        "resend",
+        "What is done when no evidence came: send it again with the same Message-ID"
+        " (resend), wait for the operator (hold) or give up (drop).",
     )
     plaintext_auth: bool = _setting(
         BOOLEAN,

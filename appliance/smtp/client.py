@@ -69,7 +69,7 @@ class SmtpClient:
         self._out_at = 0  # how much of the first piece of _out is taken
         self._queued = 0
         self._taken = 0
-        self._dot_at = 0
+        self._dot_at: int | None = 0  # None: held back
 
     @property
     def state(self) -> State:
@@ -84,7 +84,7 @@ class SmtpClient:
     @property
     def dot_is_out(self) -> bool:
         """True if the last content was handed to the wire to its final dot."""
-        return self._taken >= self._dot_at
+        return self._dot_at is not None and self._taken >= self._dot_at
 
     # What comes in.
 
@@ -215,34 +215,41 @@ class SmtpClient:
         self._out.append(data)
         self._queued += len(data)
 
-    def _say(self, verb: Verb, line: bytes) -> None:
+    def _say(self, verb: Verb, line: bytes) -> bytes:
         self._move(verb)
         self._queue(line)
+        return line
 
     def _move(self, verb: Verb) -> None:
+        before = self._state
+        self._step(verb)
+        if self._expected and not (self.capabilities.pipelining and verb in GROUPED):
+            self._state = before
+            raise LocalProtocolError(f"{verb.name} before the last answer")
+        self._expected.append(verb)
+
+    def _step(self, verb: Verb) -> None:
         after = MOVES[self._state].get(verb)
         if after is None:
             raise LocalProtocolError(f"{verb.name} has no place in {self._state.name}")
-        if self._expected and not (self.capabilities.pipelining and verb in GROUPED):
-            raise LocalProtocolError(f"{verb.name} before the last answer")
         self._state = after
-        self._expected.append(verb)
 
-    # The commands. Each raises LocalProtocolError when it has no place here.
+    # The commands. Each raises LocalProtocolError when it has no place here, and
+    # returns its line as it was said, unless that holds a secret.
 
-    def ehlo(self, name: str) -> None:
+    def ehlo(self, name: str) -> bytes:
         """Introduce ourselves; the answer fills `capabilities`."""
-        self._say(Verb.EHLO, b"EHLO " + _client_name(name) + b"\r\n")
+        return self._say(Verb.EHLO, b"EHLO " + _client_name(name) + b"\r\n")
 
-    def helo(self, name: str) -> None:
+    def helo(self, name: str) -> bytes:
         """Introduce ourselves to a server that refused EHLO (RFC 5321 3.2)."""
-        self._say(Verb.HELO, b"HELO " + _client_name(name) + b"\r\n")
+        return self._say(Verb.HELO, b"HELO " + _client_name(name) + b"\r\n")
 
-    def starttls(self) -> None:
+    def starttls(self) -> bytes:
         """Ask for TLS; after a 2xx the stream is upgraded, then `tls_established`."""
         if not self.capabilities.starttls or self.encrypted:
             raise LocalProtocolError("STARTTLS is not offered, or TLS is there")
-        self._say(Verb.STARTTLS, b"STARTTLS\r\n")
+        return self._say(Verb.STARTTLS, b"STARTTLS\r\n")
 
     def tls_established(self) -> None:
         """Go on behind the handshake, knowing nothing of the server (RFC 3207 4.2)."""
@@ -273,7 +280,7 @@ class SmtpClient:
         words = (username.encode(), password.encode())
         self._auth_answers.extend(map(base64.b64encode, words))
 
-    def mail(self, sender: str, content: WireContent, *, utf8: bool = False) -> None:
+    def mail(self, sender: str, content: WireContent, *, utf8: bool = False) -> bytes:
         """Begin a transaction; the parameters are those the server offers."""
         line = b"MAIL FROM:" + path(sender) if sender else b"MAIL FROM:<>"
         if self.capabilities.size is not None:
@@ -282,26 +289,37 @@ class SmtpClient:
             line += b" BODY=8BITMIME"
         if utf8:
             line += b" SMTPUTF8"
-        self._say(Verb.MAIL, line + b"\r\n")
+        return self._say(Verb.MAIL, line + b"\r\n")
 
-    def rcpt(self, recipient: str) -> None:
+    def rcpt(self, recipient: str) -> bytes:
         """Name one recipient."""
-        self._say(Verb.RCPT, b"RCPT TO:" + path(recipient) + b"\r\n")
+        return self._say(Verb.RCPT, b"RCPT TO:" + path(recipient) + b"\r\n")
 
-    def data(self) -> None:
+    def data(self) -> bytes:
         """Ask to send the content; nothing may follow before the answer."""
-        self._say(Verb.DATA, b"DATA\r\n")
+        return self._say(Verb.DATA, b"DATA\r\n")
 
     def content(self, content: WireContent) -> None:
-        """Send the message and its final dot; the next MAIL may ride behind it."""
-        self._move(Verb.DOT)
+        """Send the message and its final dot."""
+        self.body(content)
+        self.dot()
+
+    def body(self, content: WireContent) -> None:
+        """Send the message and hold back its final dot: it is no message yet."""
+        self._step(Verb.BODY)
+        self._expected.append(Verb.DOT)  # a refusal need not wait for the dot
         self._queue(content.stuffed)
+        self._dot_at = None
+
+    def dot(self) -> None:
+        """Let the final dot go; the next MAIL may ride behind it."""
+        self._step(Verb.DOT)
         self._queue(b".\r\n")
         self._dot_at = self._queued
 
-    def rset(self) -> None:
+    def rset(self) -> bytes:
         """Drop the transaction that was begun."""
-        self._say(Verb.RSET, b"RSET\r\n")
+        return self._say(Verb.RSET, b"RSET\r\n")
 
     def quit(self) -> None:
         """Say goodbye."""

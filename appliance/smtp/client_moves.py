@@ -19,7 +19,8 @@ class Verb(Enum):
     MAIL = auto()
     RCPT = auto()
     DATA = auto()
-    DOT = auto()  # the content with its final dot
+    BODY = auto()  # the content but for its final dot
+    DOT = auto()
     RSET = auto()
     QUIT = auto()
 
@@ -39,6 +40,7 @@ class State(Enum):
     ADDRESSED = auto()  # RCPT given
     DATA_ASKED = auto()
     CONTENT = auto()
+    UNENDED = auto()  # the content is on its way, its dot is not
     QUITTING = auto()
     CLOSED = auto()
 
@@ -76,14 +78,15 @@ MOVES: Final[dict[State, dict[Verb, State]]] = {
         Verb.QUIT: State.QUITTING,
     },
     State.DATA_ASKED: {},
-    State.CONTENT: {Verb.DOT: State.READY},
+    State.CONTENT: {Verb.BODY: State.UNENDED},
+    State.UNENDED: {Verb.DOT: State.READY},
     State.QUITTING: {},
     State.CLOSED: {},
 }
 
 # What an answer of 2xx, 3xx, 4xx, 5xx makes of the state; None leaves it as it
 # is, since commands behind it may have moved on. A severity that is not here
-# breaks the protocol. 421 closes anywhere.
+# breaks the protocol. 421 closes anywhere. The content and its dot have one answer.
 ANSWERS: Final[dict[Verb, dict[int, State | None]]] = {
     Verb.BANNER: {2: State.GREETED, 4: State.REFUSED, 5: State.REFUSED},
     Verb.EHLO: {2: State.READY, 4: State.GREETED, 5: State.GREETED},
@@ -93,6 +96,7 @@ ANSWERS: Final[dict[Verb, dict[int, State | None]]] = {
     Verb.MAIL: {2: None, 4: None, 5: None},
     Verb.RCPT: {2: None, 4: None, 5: None},
     Verb.DATA: {3: State.CONTENT, 4: State.ADDRESSED, 5: State.ADDRESSED},
+    Verb.BODY: {},
     Verb.DOT: {2: None, 4: None, 5: None},
     Verb.RSET: {2: None},
     Verb.QUIT: {2: State.CLOSED, 4: State.CLOSED, 5: State.CLOSED},

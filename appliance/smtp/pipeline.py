@@ -6,6 +6,10 @@ is offered, the next group behind the final dot of the message before (RFC 2920
 it is not offered. And decides what an answer, or the lack of one, means for each
 transaction. Sockets and deadlines are left to `net/`, trying again to `flow/`.
 
+A content goes out without its final dot, which is `held` until the caller says
+`let_go`: it is what makes a message of it, so it must be known that it may have left
+before it leaves. Meanwhile the content is on its way.
+
 Every transaction that is offered leaves by `take_settled` exactly once. The first
 transaction of a connection is never handed back as untouched, so a caller that
 opens a connection always gets one message further.
@@ -33,6 +37,7 @@ from appliance.smtp.outcome import (
     Untouched,
 )
 from appliance.smtp.reply import SERVICE_CLOSING, Reply
+from appliance.smtp.trail import CONTENT, Clock, Opening, Trail, monotonic
 
 Tag = TypeVar("Tag")
 
@@ -43,12 +48,16 @@ _NOTHING: Final = wire_content(b"")
 
 @dataclass(frozen=True, slots=True)
 class Transaction(Generic[Tag]):
-    """One prepared message on its way to a server; an empty sender is <>."""
+    """One prepared message on its way to a server; an empty sender is <>.
+
+    `trail` is where it is noted what was said about it.
+    """
 
     tag: Tag
     sender: str
     recipients: tuple[str, ...]
     content: bytes = field(repr=False)
+    trail: Trail = field(default_factory=Trail, repr=False, compare=False)
 
 
 def objection(
@@ -131,14 +140,25 @@ class _Exchange(Generic[Tag]):
 class Pipeline(Generic[Tag]):
     """Carries transactions over a session that is ready for mail.
 
-    `fresh` says that the connection has not carried a transaction before.
+    `fresh` says that the connection has not carried a transaction before, `opening`
+    how it came to be.
     """
 
-    def __init__(self, client: SmtpClient, *, fresh: bool = True) -> None:
+    def __init__(
+        self,
+        client: SmtpClient,
+        *,
+        fresh: bool = True,
+        opening: Opening | None = None,
+        clock: Clock = monotonic,
+    ) -> None:
         self._client = client
+        self._opening = opening
+        self._clock = clock
         self._grouped = client.capabilities.pipelining
         self._flight: deque[_Exchange[Tag]] = deque()
         self._settled: list[tuple[Transaction[Tag], Outcome]] = []
+        self._held: _Exchange[Tag] | None = None
         self._farewell = "the upstream closed the connection"
         self._fresh = fresh
 
@@ -161,7 +181,19 @@ class Pipeline(Generic[Tag]):
             return True
         # All that is left of the one before is the answer to its dot.
         alone = len(self._flight) == 1 and self._flight[0].stage is Stage.DOT
-        return self._grouped and alone
+        return self._grouped and alone and self._held is None
+
+    @property
+    def held(self) -> Transaction[Tag] | None:
+        """The transaction whose final dot is held back."""
+        return None if self._held is None else self._held.transaction
+
+    def let_go(self) -> None:
+        """Let the final dot that is held back go, if the session still stands."""
+        if self._held is not None and not self._client.is_closed:
+            self._client.dot()
+            self._held.transaction.trail.content_at = self._clock()
+        self._held = None
 
     @property
     def awaited(self) -> Stage:
@@ -181,6 +213,7 @@ class Pipeline(Generic[Tag]):
         """
         if not self.has_room:
             raise LocalProtocolError("no room for another transaction")
+        transaction.trail.begin(self._opening, self._clock())
         try:
             content = wire_content(transaction.content)
         except LocalProtocolError:
@@ -201,16 +234,17 @@ class Pipeline(Generic[Tag]):
     def _commands(self, exchange: _Exchange[Tag]) -> Iterator[None]:
         """Say the commands of the envelope, one a step."""
         client, transaction = self._client, exchange.transaction
+        note = transaction.trail.note
         if client.state is not State.READY:  # the server holds a refused envelope
-            client.rset()
+            note(client.rset())
             yield
         utf8 = needs_utf8(transaction, exchange.content)
-        client.mail(transaction.sender, exchange.content, utf8=utf8)
+        note(client.mail(transaction.sender, exchange.content, utf8=utf8))
         yield
         for recipient in transaction.recipients:
-            client.rcpt(recipient)
+            note(client.rcpt(recipient))
             yield
-        client.data()
+        note(client.data())
         yield
 
     def advance(self) -> bool:
@@ -235,6 +269,7 @@ class Pipeline(Generic[Tag]):
             self._on_dot(reply)
             return
         exchange = self._flight[-1]
+        exchange.transaction.trail.note(reply)
         if reply.code == SERVICE_CLOSING:
             self._on_closing(exchange, reply)
         elif verb is Verb.DATA:
@@ -255,8 +290,14 @@ class Pipeline(Generic[Tag]):
     def _on_data(self, exchange: _Exchange[Tag], reply: Reply) -> None:
         if reply.is_go_on:
             exchange.stage = Stage.DOT
-            hopeless = exchange.refusal is not None
-            self._client.content(_NOTHING if hopeless else exchange.content)
+            trail = exchange.transaction.trail
+            trail.note(CONTENT)
+            trail.content_at = self._clock()
+            if exchange.refusal is None:
+                self._client.body(exchange.content)
+                self._held = exchange
+            else:
+                self._client.content(_NOTHING)
         else:
             self._drop(exchange, exchange.refusal or Rejected(Stage.DATA, reply))
 
@@ -268,6 +309,7 @@ class Pipeline(Generic[Tag]):
 
     def _on_dot(self, reply: Reply) -> None:
         exchange = self._flight.popleft()
+        exchange.transaction.trail.note(reply)
         self._fresh = False
         outcome: Outcome
         if exchange.refusal is not None:
@@ -312,6 +354,9 @@ class Pipeline(Generic[Tag]):
         return Untouched()
 
     def _settle(self, transaction: Transaction[Tag], outcome: Outcome) -> None:
+        if self._held is not None and self._held.transaction is transaction:
+            self._held = None  # it was answered, or it broke, before its end
+        transaction.trail.ended_at = self._clock()
         self._settled.append((transaction, outcome))
 
     def take_settled(self) -> list[tuple[Transaction[Tag], Outcome]]:

@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 
 from appliance.core.address import Address
+from appliance.core.breaker import Restraint
 from appliance.core.delivery import Copy
 from appliance.core.ids import (
     ContentId,
@@ -26,8 +27,10 @@ from appliance.store.rows import Row, all_ids, update_rows
 from appliance.store.transaction import Tx
 
 NO_PROVIDER_PAUSE_NS = 60_000_000_000
+NO_PROVIDER = "its pool has no provider"
 NO_BOUND = 1_000_000
 NOTHING: Mapping[ProviderId, int] = MappingProxyType({})
+ALL_UP: Mapping[ProviderId, Restraint] = MappingProxyType({})
 
 # CROSS JOIN keeps the order of the tables: first the index of what is due for one
 # provider, read from its front, then one message by its row id for each. All rows
@@ -40,7 +43,8 @@ CLAIM = (
     " m.content, d.pool, m.sender, d.recipient, d.fields, m.detail, m.accepted_ns,"
     " d.attempts, m.size_bytes, d.due_ns"
     " FROM delivery AS d CROSS JOIN message AS m ON m.id = d.message"
-    " WHERE d.provider IS ? AND d.due_ns <= ? ORDER BY d.due_ns LIMIT ?)"
+    " WHERE d.provider IS ? AND d.due_ns <= ? AND d.state = 0"
+    " ORDER BY d.due_ns LIMIT ?)"
 )
 
 
@@ -74,16 +78,18 @@ def claim(
     *,
     most_each: int = NO_BOUND,
     in_flight: Mapping[ProviderId, int] = NOTHING,
+    down: Mapping[ProviderId, Restraint] = ALL_UP,
 ) -> list[Copy]:
     """At most ``limit`` due deliveries, longest due first, now in flight.
 
     They hold at most ``byte_limit`` bytes of content together, but one is
     always taken. No provider gets more than ``most_each`` with those that it
-    has ``in_flight``, so a slow one holds up its own mail only. A delivery is
+    has ``in_flight``, so a slow one holds up its own mail only; one that is
+    ``down`` gets no more than it says. A delivery is
     drawn a provider once and keeps it. One whose pool has no provider stays
     queued and is due again in a minute; that is no try.
     """
-    taking = _Taking(limit, byte_limit, most_each, in_flight)
+    taking = _Taking(limit, byte_limit, most_each, in_flight, down)
     for provider in _providers(tx):
         for row in _due(tx, provider, now_ns, taking.room(provider)):
             taking.take(row, provider)
@@ -91,19 +97,21 @@ def claim(
     waiting: list[Row] = []
     for row, drawn in _draw(tx, undrawn):
         if drawn is None:
-            waiting.append((row.id, None, now_ns + NO_PROVIDER_PAUSE_NS))
+            due_ns = now_ns + NO_PROVIDER_PAUSE_NS
+            waiting.append((row.id, None, due_ns, NO_PROVIDER))
         elif not taking.take(row, drawn):
-            waiting.append((row.id, drawn, row.due_ns))
+            why = down[drawn].waits_for if drawn in down else ""
+            waiting.append((row.id, drawn, row.due_ns, why))
     update_rows(
         tx.db,
-        "UPDATE delivery SET provider = new.column2, due_ns = new.column3 {}"
-        " WHERE delivery.id = new.column1",
+        "UPDATE delivery SET provider = new.column2, due_ns = new.column3,"
+        " waits_for = new.column4 {} WHERE delivery.id = new.column1",
         waiting,
     )
     update_rows(
         tx.db,
-        "UPDATE delivery SET state = 1, due_ns = NULL, provider = new.column2 {}"
-        " WHERE delivery.id = new.column1",
+        "UPDATE delivery SET state = 1, due_ns = NULL, provider = new.column2,"
+        " waits_for = '', dot_ns = NULL {} WHERE delivery.id = new.column1",
         [(copy.id, copy.provider) for copy in taking.copies],
     )
     return taking.copies
@@ -118,16 +126,20 @@ class _Taking:
         byte_limit: int,
         most_each: int,
         in_flight: Mapping[ProviderId, int],
+        down: Mapping[ProviderId, Restraint],
     ) -> None:
         self.copies: list[Copy] = []
         self.left = limit
         self._bytes = byte_limit
         self._most_each = most_each
         self._in_flight = Counter(in_flight)
+        self._down = down
 
     def room(self, provider: ProviderId) -> int:
         """How many more this provider may get."""
-        return max(0, min(self.left, self._most_each - self._in_flight[provider]))
+        restraint = self._down.get(provider)
+        most = self._most_each if restraint is None else restraint.most
+        return max(0, min(self.left, most - self._in_flight[provider]))
 
     def take(self, row: _Row, provider: ProviderId) -> bool:
         """True if there was room for this one."""

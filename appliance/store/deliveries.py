@@ -1,7 +1,8 @@
-"""The queue: claim what is due, settle what was tried, let go, rescue.
+"""The queue: settle what was tried, let go what was not, and look.
 
 Whatever the number of those that wait, a claim reads the front of one index
-and nothing else. A delivery that was claimed belongs to the relay until it is
+and nothing else; a WHERE repeats that of the partial index it is for, word by
+word. A delivery that was claimed belongs to the relay until it is
 settled or released; a settlement of one that is no longer the relay's changes
 nothing and records no event.
 """
@@ -10,12 +11,15 @@ from collections.abc import Sequence
 
 import msgspec
 
+from appliance import failpoint
 from appliance.core.delivery import Settlement, State
-from appliance.core.ids import DeliveryId
+from appliance.core.ids import DeliveryId, ProviderId
+from appliance.store.attempts import add_attempts
 from appliance.store.rows import Row, ids_where, update_rows
 from appliance.store.transaction import Tx, View
 
 _FINISHED = (State.SENT, State.DROPPED)
+UNFINISHED = tuple(state for state in State if state not in _FINISHED)
 
 
 def settle(tx: Tx, items: Sequence[Settlement]) -> list[bool]:
@@ -26,7 +30,14 @@ def settle(tx: Tx, items: Sequence[Settlement]) -> list[bool]:
     Raises:
         ValueError: a delivery is to end without an event that says so.
     """
-    ours = _in_flight(tx, [item.delivery for item in items])
+    counted = settle_from(tx, State.IN_FLIGHT, items)
+    failpoint.reach("settle.before_commit")
+    return counted
+
+
+def settle_from(tx: Tx, state: State, items: Sequence[Settlement]) -> list[bool]:
+    """The same for deliveries that must be in ``state`` for it to count."""
+    ours = _those_in(tx, state, [item.delivery for item in items])
     counted = []
     for item in items:
         counted.append(item.delivery in ours)
@@ -36,8 +47,14 @@ def settle(tx: Tx, items: Sequence[Settlement]) -> list[bool]:
         tx.db,
         "UPDATE delivery SET state = new.column2, due_ns = new.column3,"
         " attempts = new.column4, last_code = new.column5, last_text = new.column6,"
-        " settled_ns = new.column7 {} WHERE delivery.id = new.column1",
+        " settled_ns = new.column7, waits_for = new.column8,"
+        " dot_ns = CASE new.column2 WHEN 5 THEN dot_ns END {}"
+        " WHERE delivery.id = new.column1",
         list(map(_settled_columns, taken)),
+    )
+    add_attempts(
+        tx,
+        [(one.delivery, one.attempt) for one in taken if one.attempt is not None],
     )
     for item in taken:
         if item.event is not None:
@@ -46,34 +63,32 @@ def settle(tx: Tx, items: Sequence[Settlement]) -> list[bool]:
 
 
 def release(tx: Tx, deliveries: Sequence[DeliveryId], now_ns: int) -> int:
-    """How many claims were given back: queued, due now, with no try counted."""
+    """How many claims were given back: queued, due now, with no try counted.
+
+    Not those whose final dot may have left.
+    """
     done = tx.db.execute(
         "UPDATE delivery SET state = 0, due_ns = ?"
-        " WHERE id IN (SELECT value FROM json_each(?)) AND state = 1",
+        " WHERE id IN (SELECT value FROM json_each(?)) AND state = 1"
+        " AND dot_ns IS NULL",
         (now_ns, msgspec.json.encode(deliveries).decode()),
     )
     return done.rowcount
 
 
-def rescue(tx: Tx, now_ns: int) -> int:
-    """How many deliveries were in flight when a process ended; they are due now.
+def next_due_ns(view: View, without: Sequence[ProviderId] = ()) -> int | None:
+    """When the next queued delivery is due, None if none is queued.
 
-    For the start, before anything is claimed.
+    Those of the providers ``without`` are not looked at.
     """
-    done = tx.db.execute(
-        "UPDATE delivery SET state = 0, due_ns = ?"
-        " WHERE state = 1 AND due_ns IS NULL AND settled_ns IS NULL",
-        (now_ns,),
-    )
-    return done.rowcount
-
-
-def next_due_ns(view: View) -> int | None:
-    """When the next queued delivery is due, None if none is queued."""
     (due_ns,) = view.db.execute(
         "SELECT min(first) FROM (SELECT (SELECT due_ns FROM delivery"
-        " WHERE provider IS one.id AND due_ns IS NOT NULL ORDER BY due_ns LIMIT 1"
-        ") AS first FROM (SELECT id FROM provider UNION ALL SELECT NULL) AS one)"
+        " WHERE provider IS one.id AND due_ns IS NOT NULL AND state = 0"
+        " ORDER BY due_ns LIMIT 1) AS first"
+        " FROM (SELECT id FROM provider"
+        " WHERE id NOT IN (SELECT value FROM json_each(?)) UNION ALL SELECT NULL)"
+        " AS one)",
+        (msgspec.json.encode(without).decode(),),
     ).fetchone()
     return None if due_ns is None else int(due_ns)
 
@@ -82,34 +97,37 @@ def queue_reaches(view: View, number: int) -> bool:
     """True if that many deliveries are queued; counts no further."""
     (found,) = view.db.execute(
         "SELECT count(*) FROM"
-        " (SELECT 1 FROM delivery WHERE due_ns IS NOT NULL LIMIT ?)",
+        " (SELECT 1 FROM delivery WHERE due_ns IS NOT NULL AND state = 0 LIMIT ?)",
         (number,),
     ).fetchone()
     return bool(found >= number)
 
 
 def counts_by_state(view: View) -> dict[State, int]:
-    """How many deliveries are queued, in flight and held.
+    """How many deliveries are queued, in flight, held and in doubt.
 
     The finished ones are history, which grows and is pruned; they are not
     counted.
     """
-    counts = {State.QUEUED: 0, State.IN_FLIGHT: 0, State.HELD: 0}
+    counts = dict.fromkeys(UNFINISHED, 0)
     for state, number in view.db.execute(
-        "SELECT 0, count(*) FROM delivery WHERE due_ns IS NOT NULL UNION ALL"
-        " SELECT state, count(*) FROM delivery"
-        " WHERE due_ns IS NULL AND settled_ns IS NULL GROUP BY state"
+        "SELECT 0, count(*) FROM delivery WHERE due_ns IS NOT NULL AND state = 0"
+        " UNION ALL SELECT state, count(*) FROM delivery"
+        " WHERE settled_ns IS NULL AND state <> 0 GROUP BY state"
     ):
         counts[State(state)] = number
     return counts
 
 
-def _in_flight(tx: Tx, deliveries: Sequence[DeliveryId]) -> set[DeliveryId]:
+def _those_in(
+    tx: Tx, state: State, deliveries: Sequence[DeliveryId]
+) -> set[DeliveryId]:
     found = ids_where(
         tx.db,
         "SELECT id FROM delivery"
-        " WHERE id IN (SELECT value FROM json_each(?)) AND state = 1",
+        " WHERE id IN (SELECT value FROM json_each(?)) AND state = ?",
         msgspec.json.encode(deliveries).decode(),
+        int(state),
     )
     return set(map(DeliveryId, found))
 
@@ -128,4 +146,5 @@ def _settled_columns(item: Settlement) -> Row:
         item.code,
         item.text,
         settled_ns,
+        item.waits_for,
     )

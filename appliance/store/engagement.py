@@ -6,8 +6,7 @@ from uuid import UUID
 
 from appliance.core.address import Address
 from appliance.core.event import About, EventType, NewEvent, Scalar
-from appliance.core.ids import SubAccountId
-from appliance.store.detail_codec import decode_detail
+from appliance.store.about import about_deliveries
 from appliance.store.suppressions import SuppressionReason, add_suppression
 from appliance.store.transaction import Tx, in_list, to_uuid
 
@@ -33,7 +32,7 @@ def record_engagement(tx: Tx, items: Sequence[Engagement]) -> list[About | None]
     if not items:
         return []
     uuids = list({item.delivery.bytes for item in items})
-    known, seen = _known(tx, uuids), _seen(tx, uuids)
+    known, seen = about_deliveries(tx, uuids), _seen(tx, uuids)
     answers: list[About | None] = []
     for item in items:
         about = known.get(item.delivery)
@@ -61,42 +60,6 @@ def _record(tx: Tx, item: Engagement, about: About, *, first: bool) -> None:
     elif first:
         data["first"] = True
     tx.emit(NewEvent(item.type, item.at_ns, about, data))
-
-
-def _known(tx: Tx, uuids: list[bytes]) -> dict[UUID, About]:
-    rows = tx.db.execute(
-        *in_list(
-            "SELECT d.uuid, m.uuid, d.sub_account, m.sender, d.recipient,"
-            " coalesce(pool.name, ''), coalesce(provider.name, ''), m.detail"
-            " FROM delivery AS d CROSS JOIN message AS m ON m.id = d.message"
-            " LEFT JOIN pool ON pool.id = d.pool"
-            " LEFT JOIN provider ON provider.id = d.provider"
-            " WHERE d.uuid IN (:values)",
-            uuids,
-        )
-    )
-    return {
-        to_uuid(delivery): About(
-            SubAccountId(sub_account),
-            to_uuid(message),
-            to_uuid(delivery),
-            sender,
-            recipient,
-            pool,
-            provider,
-            decode_detail(detail).dimensions,
-        )
-        for (
-            delivery,
-            message,
-            sub_account,
-            sender,
-            recipient,
-            pool,
-            provider,
-            detail,
-        ) in rows
-    }
 
 
 def _seen(tx: Tx, uuids: list[bytes]) -> set[tuple[UUID, EventType]]:

@@ -10,6 +10,7 @@ from itertools import count
 from typing import TypeAlias
 from uuid import UUID
 
+from appliance import failpoint
 from appliance.core.delivery import NewDelivery, State
 from appliance.core.event import About, EventType, NewEvent
 from appliance.core.ids import ContentId, SubAccountId
@@ -84,6 +85,7 @@ def accept(tx: Tx, requests: Sequence[Request]) -> list[Answer]:
             for message in request.messages
         ],
     )
+    failpoint.reach("intake.before_commit")
     answers: dict[int, Answer] = {
         id(request): earlier.get(id(request)) or _stored(request, contents)
         for request in sendable

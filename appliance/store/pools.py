@@ -142,9 +142,9 @@ def _count_waiting(view: View, pool: PoolId) -> int:
     # sake of a question that is asked once a year.
     (count,) = view.db.execute(
         "SELECT (SELECT count(*) FROM delivery"
-        "  WHERE due_ns IS NOT NULL AND pool = :pool) +"
+        "  WHERE due_ns IS NOT NULL AND state = 0 AND pool = :pool) +"
         " (SELECT count(*) FROM delivery"
-        "  WHERE due_ns IS NULL AND settled_ns IS NULL AND pool = :pool)",
+        "  WHERE settled_ns IS NULL AND state <> 0 AND pool = :pool)",
         {"pool": pool},
     ).fetchone()
     return int(count)

@@ -71,6 +71,11 @@ def _old_messages(tx: Tx, before_ns: int, batch: int) -> list[tuple[int, int]]:
 def _delete_messages(tx: Tx, old: list[tuple[int, int]]) -> tuple[int, int, int]:
     messages = msgspec.json.encode([id_ for id_, _ in old]).decode()
     contents = msgspec.json.encode([content for _, content in old]).decode()
+    tx.db.execute(
+        "DELETE FROM attempt WHERE delivery IN (SELECT id FROM delivery"
+        " WHERE message IN (SELECT value FROM json_each(?)))",
+        (messages,),
+    )
     deliveries = tx.db.execute(
         "DELETE FROM delivery WHERE message IN (SELECT value FROM json_each(?))",
         (messages,),

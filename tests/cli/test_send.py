@@ -1,5 +1,6 @@
 """`postroom send`."""
 
+import base64
 import json
 from pathlib import Path
 
@@ -18,10 +19,45 @@ def sender(ready: Postroom) -> Postroom:
     return ready
 
 
+@pytest.fixture(autouse=True)
+def _no_dns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody answers questions about names."""
+    monkeypatch.setenv("POSTROOM_DNS_NAMESERVERS", "127.0.0.1:9")
+    monkeypatch.setenv("POSTROOM_DNS_TIMEOUT", "200ms")
+
+
 def queued(ready: Postroom) -> int:
     """How many deliveries wait."""
     count: int = json.loads(ready("status", "--json").stdout)["queued"]
     return count
+
+
+def test_a_dry_run_shows_the_mail_and_keeps_nothing(sender: Postroom) -> None:
+    """The bytes, where they would go and when, and what the DNS says of them."""
+    words = ("--text", "x", "--dry-run")
+    result = sender("send", *MAIL, *words, "--json")
+    assert result.exit_code == 0, result.stderr
+    told = json.loads(result.stdout)
+    assert (told["to"], told["refusal"]) == ("you@example.net", None)
+    (one,) = told["deliveries"]
+    assert (one["provider"], told["pool"]) == ("capture", "sandbox")
+    assert b"\r\nSubject: Hi\r\n" in base64.b64decode(one["raw"])
+    assert not one["dkim"][0]["valid"]
+    shown = sender("send", *MAIL, *words).stdout
+    assert "Provider         capture\n" in shown
+    assert "._domainkey.example.com: " in shown
+    assert "\nSubject: Hi\n" in shown
+    assert queued(sender) == 0
+    assert not sender("events", "list").stdout
+
+
+def test_a_dry_run_says_what_would_be_refused(ready: Postroom) -> None:
+    """With status 1, as the send itself."""
+    for words in ((), ("--json",)):
+        result = ready("send", *MAIL, "--text", "x", "--dry-run", *words)
+        assert result.exit_code == 1
+        assert "Sender domain example.com is not verified" in result.stdout
+        assert "1 of 1 would be refused" in result.stderr
 
 
 def test_a_mail_is_on_disk_when_its_id_is_printed(sender: Postroom) -> None:

@@ -9,6 +9,12 @@ from fcntl import LOCK_EX, flock
 from pathlib import Path
 
 import pytest
+import trio
+
+from appliance.core.breaker import Health
+from appliance.flow.setup import DataFolder, open_data
+from appliance.store.health import save_health
+from appliance.store.providers import list_providers
 
 from .conftest import Postroom
 
@@ -44,9 +50,11 @@ def test_a_stopped_server_has_a_status(ready: Postroom, data: Path) -> None:
         "queued": 0,
         "inFlight": 0,
         "held": 0,
+        "inDoubt": 0,
         "nextDue": None,
         "lastEvent": None,
         "providers": ["capture"],
+        "down": {},
         "pools": ["sandbox"],
         "defaultPool": "sandbox",
         "domains": {},
@@ -68,6 +76,37 @@ def test_what_waits_is_counted(ready: Postroom) -> None:
     text = ready("status").stdout
     assert "example.com: yes" in text
     assert "Server runs         no" in text
+
+
+def test_an_upstream_that_is_down_is_named(ready: Postroom, data: Path) -> None:
+    """Since when, why, and when it is tried next; the list of providers says so too."""
+    where = ("--host", "127.0.0.1", "--port", "25", "--security", "none", "--no-test")
+    assert ready("provider", "add", "mta", *where).exit_code == 0
+    trio.run(_let_down, data)
+    facts = json.loads(ready("status", "--json").stdout)
+    assert facts["down"] == {
+        "mta": {
+            "state": "on trial",
+            "failures": 4,
+            "since": "2023-11-14T22:13:20.000Z",
+            "nextTrial": "2023-11-14T22:14:20.000Z",
+            "lastError": "no route to host",
+            "lastErrorAt": "2023-11-14T22:13:20.000Z",
+        }
+    }
+    assert "no route to host" in ready("status").stdout
+    listed = ready("provider", "list", "--json").stdout.splitlines()
+    capture, mta = (json.loads(one)["health"] for one in listed)
+    assert (capture["state"], mta["state"]) == ("up", "on trial")
+    assert "no route to host" in ready("provider", "list").stdout
+
+
+async def _let_down(data: Path) -> None:
+    now_ns = 1_700_000_000_000_000_000
+    health = Health(4, now_ns, now_ns + 60_000_000_000, "no route to host", now_ns)
+    async with open_data(DataFolder(data)) as store:
+        mta = (await store.read(list_providers))[-1]
+        await store.write_each(save_health, (mta.id, health))
 
 
 @pytest.mark.parametrize("addresses", [ADDRESSES, {"http": "", "live": ""}])

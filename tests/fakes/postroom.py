@@ -127,14 +127,24 @@ class Postroom:
 
     # ------------------------------------------------------------ serving
 
-    def start(self, settings: Mapping[str, str] | None = None) -> None:
-        """Serve, and return once the addresses are known."""
+    def start(
+        self,
+        settings: Mapping[str, str] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """Serve, and return once the addresses are known.
+
+        Raises:
+            RuntimeError: it ended instead.
+        """
         wanted = {**DOORS, **(settings or {})}
         sets = [word for k, v in wanted.items() for word in ("--set", f"{k}={v}")]
-        self._process = self.spawn("serve", *sets)
+        self._process = self.spawn("serve", *sets, environment=environment)
         wait_until(self._serves, _START_S, "serve writes run/addresses.json")
 
-    def spawn(self, *words: str) -> subprocess.Popen[bytes]:
+    def spawn(
+        self, *words: str, environment: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[bytes]:
         """A command under way, its words in the log file."""
         with self.log_file.open("ab") as log:
             return subprocess.Popen(
@@ -143,7 +153,7 @@ class Postroom:
                 stderr=log,
                 stdin=subprocess.DEVNULL,
                 cwd=ROOT,
-                env=self._environment,
+                env={**self._environment, **(environment or {})},
             )
 
     def stop(self) -> int:

@@ -4,6 +4,7 @@ from contextlib import asynccontextmanager
 import trio
 from trio.testing import wait_all_tasks_blocked
 
+from appliance.core.ids import DeliveryId
 from appliance.core.provider import Security
 from appliance.flow.lane import CaptureLane, Job, SmtpLane
 from appliance.flow.settle import about
@@ -18,10 +19,25 @@ from appliance.smtp.outcome import (
     Stage,
 )
 from appliance.smtp.reply import Reply
+from appliance.smtp.trail import Opening
 from tests.fakes.mail import make_copy
 from tests.fakes.upstream import Close, FakeUpstream, Hold, Say, Script
 
 CONTENT = b"Subject: x\r\n\r\nHello\r\n"
+
+
+class Noted:
+    """A note that is on disk at once."""
+
+    async def wait(self) -> bool:
+        """It may leave."""
+        await trio.lowlevel.checkpoint()
+        return True
+
+
+def note(_: DeliveryId) -> Noted:
+    """What a lane asks before each final dot."""
+    return Noted()
 
 
 class Outcomes:
@@ -64,8 +80,9 @@ async def lane_to(
         port = await upstream.start(servers)
         target = Upstream("127.0.0.1", port, Security.NONE)
         lane = SmtpLane(
-            lambda: connect(target, Timeouts()),
+            lambda opening: connect(target, Timeouts(), opening=opening),
             outcomes,
+            note,
             max_connections=connections,
             idle_seconds=60,
         )
@@ -118,13 +135,13 @@ async def test_no_connection_at_all_is_told_to_all_that_wait() -> None:
     refusal = Rejected(Stage.CONNECT, Reply(421))
     attempts = 0
 
-    async def refused() -> SmtpConnection | Failure:
+    async def refused(_: Opening) -> SmtpConnection | Failure:
         nonlocal attempts
         attempts += 1
         await trio.lowlevel.checkpoint()
         return refusal
 
-    lane = SmtpLane(refused, outcomes, max_connections=1, idle_seconds=1)
+    lane = SmtpLane(refused, outcomes, note, max_connections=1, idle_seconds=1)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(lane.run)
         for number in range(1, 101):
@@ -133,6 +150,39 @@ async def test_no_connection_at_all_is_told_to_all_that_wait() -> None:
         lane.close()
     assert [one for _, one in outcomes.seen] == [refusal] * 100
     assert attempts == 1
+
+
+async def test_kept_connections_that_died_hold_up_nothing() -> None:
+    """The server has gone: those that idle are asked now, not when they time out."""
+    held, outcomes = trio.Event(), Outcomes()
+    script = Script({"MAIL": [None, Close()], "DATA": (Hold(held), Say("354 go"))})
+    upstream = FakeUpstream(script)
+    gone = Broken(Stage.CONNECT, Fault.UNREACHABLE, "refused")
+    async with trio.open_nursery() as servers:
+        target = Upstream("127.0.0.1", await upstream.start(servers), Security.NONE)
+
+        async def at_first(opening: Opening) -> SmtpConnection | Failure:
+            if len(upstream.commands) == 2:
+                await trio.lowlevel.checkpoint()
+                return gone
+            return await connect(target, Timeouts(), opening=opening)
+
+        lane = SmtpLane(at_first, outcomes, note, max_connections=2, idle_seconds=60)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(lane.run)
+            for number in (1, 2):
+                lane.put(job(number))
+                with trio.fail_after(10):
+                    while len(upstream.commands) < number:
+                        await wait_all_tasks_blocked(0.001)
+            held.set()
+            await outcomes.wait(2)
+            await wait_all_tasks_blocked(0.001)
+            lane.put(job(3))
+            await outcomes.wait(3)
+            lane.close()
+        servers.cancel_scope.cancel()
+    assert [one for number, one in outcomes.seen if number == 3] == [gone]
 
 
 async def test_a_server_with_few_connections_is_given_few() -> None:

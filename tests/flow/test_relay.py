@@ -1,6 +1,4 @@
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,123 +6,23 @@ import pytest
 import trio
 
 from appliance.core.delivery import Copy, State
-from appliance.core.event import Event, EventType
-from appliance.core.message import Request
+from appliance.core.event import EventType
 from appliance.core.pool import Pool
 from appliance.core.provider import Security
-from appliance.core.retry import RetryPlan
-from appliance.core.token import TokenMaker
-from appliance.dialects.sendpost import paths
 from appliance.flow import workshop as workshop_module
-from appliance.flow.directory import DirectoryKeeper
-from appliance.flow.prepare import Links, prepare
-from appliance.flow.relay import Bounds, Relay
-from appliance.flow.settle import SECOND_NS, Policy
-from appliance.flow.upstreams import LaneMaker, Manners
-from appliance.flow.workshop import Workshop
-from appliance.net.upstream import Timeouts
+from appliance.flow.prepare import prepare
+from appliance.flow.settle import SECOND_NS
 from appliance.store.captured import list_captured
 from appliance.store.claim import claim
-from appliance.store.database import Store
 from appliance.store.deliveries import counts_by_state
 from appliance.store.domains import remove_domain
-from appliance.store.messages import DeliveryStatus, accept, list_recent
+from appliance.store.messages import list_recent
 from appliance.store.pools import add_pool, ensure_sandbox
 from appliance.store.providers import NewProvider, add_provider, update_provider
 from appliance.store.transaction import Tx
-from tests.fakes.store import Seeded, open_temp_store, seed
-from tests.fakes.upstream import Close, FakeUpstream, Hold, Say, Script
-
-START_NS = 1_700_000_000_000_000_000
-
-
-@dataclass
-class Floor:
-    """A relay over a real store and a fake upstream, with a clock of its own."""
-
-    store: Store
-    seeded: Seeded
-    directory: DirectoryKeeper
-    relay: Relay
-    upstream: FakeUpstream
-    now_ns: int = START_NS
-    told: list[Event] = field(default_factory=list)
-
-    async def send(self, *to: str) -> None:
-        """Accept a mail to each."""
-        for one in to:
-            message = self.seeded.message(one, accepted_ns=self.now_ns)
-            await self.store.write_each(accept, Request((message,)))
-        self.relay.ring()
-
-    async def until(self, met: Callable[[], Awaitable[bool]]) -> None:
-        """Returns once it is so."""
-        with trio.fail_after(10):
-            while not await met():
-                await trio.testing.wait_all_tasks_blocked(0.005)
-
-    async def until_events(self, kind: EventType, number: int) -> list[Event]:
-        """The events of a kind, once there are so many."""
-
-        async def there() -> bool:
-            return len(self.of(kind)) >= number
-
-        await self.until(there)
-        return self.of(kind)
-
-    def of(self, kind: EventType) -> list[Event]:
-        """The events of a kind so far."""
-        return [one for one in self.told if one.type is kind]
-
-
-@asynccontextmanager
-async def floor(
-    folder: Path,
-    *scripts: Script,
-    plan: tuple[int, ...] = (60, 120),
-    most: int = 100,
-    run: bool = True,
-    drain_seconds: float = 10,
-    verified: bool = True,
-) -> AsyncIterator[Floor]:
-    """A relay that runs until the block ends; then it must drain."""
-    upstream = FakeUpstream(*scripts)
-    async with trio.open_nursery() as servers, open_temp_store(folder) as store:
-        port = await upstream.start(servers)
-        seeded = await seed(store, port=port, verified=verified)
-        directory = await DirectoryKeeper.load(store)
-        tokens = TokenMaker(b"t" * 32)
-        made: Floor
-
-        def clock() -> int:
-            return made.now_ns
-
-        workshop = Workshop(
-            store,
-            Links(tokens, paths.TRACKING),
-            lambda copy: (("X-Trace", str(copy.uuid)),),
-            clock,
-            threads=2,
-        )
-        workshop.public_url = "http://postroom.test"
-        relay = Relay(
-            store,
-            directory,
-            workshop=workshop,
-            make_lane=LaneMaker(store, Manners("us.test", 60, Timeouts()), clock),
-            policy=Policy(RetryPlan(plan)),
-            bounds=Bounds(most, 1 << 24, drain_seconds),
-            clock=clock,
-        )
-        made = Floor(store, seeded, directory, relay, upstream)
-        store.on_commit(made.told.extend)
-        with trio.fail_after(20):
-            async with trio.open_nursery() as nursery:
-                if run:
-                    nursery.start_soon(relay.run)
-                yield made
-                relay.drain()
-        servers.cancel_scope.cancel()
+from tests.fakes.floor import Floor, floor, waiting
+from tests.fakes.store import open_temp_store
+from tests.fakes.upstream import FakeUpstream, Hold, Say, Script
 
 
 async def test_due_mail_is_sent_and_recorded(tmp_path: Path) -> None:
@@ -171,31 +69,6 @@ async def test_a_refused_mail_waits_by_the_plan_and_is_then_dropped(
     assert dropped.data["reason"] == "450 4.2.1 busy"
     assert dropped.data["attempt"] == 3
     assert made.of(EventType.SENT) == []
-
-
-async def waiting(made: Floor, attempts: int) -> list[DeliveryStatus]:
-    """The newest delivery, once all wait and have had so many tries."""
-
-    async def there() -> bool:
-        found = await made.store.read(list_recent, 9)
-        return all(
-            one.state is State.QUEUED and one.attempts == attempts for one in found
-        )
-
-    await made.until(there)
-    return await made.store.read(list_recent, 1)
-
-
-async def test_an_upstream_that_is_down_loses_nothing(tmp_path: Path) -> None:
-    """What could not be sent is sent when it is back."""
-    async with floor(tmp_path, Script({"BANNER": Close()})) as made:
-        await made.send("a@rcpt.test", "b@rcpt.test")
-        await waiting(made, 1)
-        made.upstream.scripts = (Script(),)
-        made.now_ns += 60 * SECOND_NS
-        made.relay.ring()
-        await made.until_events(EventType.SENT, 2)
-    assert len(made.upstream.received) == 2
 
 
 async def test_without_a_verified_return_path_it_is_dropped_at_once(
@@ -396,16 +269,3 @@ def refuse_events(tx: Tx, *, on: bool) -> None:
         )
     else:
         tx.db.execute("DROP TRIGGER refuse")
-
-
-async def test_a_provider_that_cannot_be_reached_by_its_settings(
-    tmp_path: Path,
-) -> None:
-    """A host that is none fails each try in words; nothing else is harmed."""
-    async with floor(tmp_path, plan=()) as made:
-        new = replace(one_connection(made), host="no host")
-        await made.store.write(update_provider, made.seeded.provider.id, new)
-        await made.directory.refresh()
-        await made.send("a@rcpt.test")
-        (dropped,) = await made.until_events(EventType.DROPPED, 1)
-    assert "host is not" in str(dropped.data["reason"])

@@ -39,7 +39,13 @@ replies = st.builds(Reply, st.integers(400, 599), st.tuples(st.text(max_size=3_0
 outcomes: st.SearchStrategy[Outcome] = st.one_of(
     st.builds(Accepted, st.just(OK)),
     st.builds(Rejected, st.sampled_from(Stage), replies),
-    st.builds(Broken, st.sampled_from(Stage), st.sampled_from(Fault), st.text()),
+    st.builds(
+        Broken,
+        st.sampled_from(Stage),
+        st.sampled_from(Fault),
+        st.text(),
+        st.booleans(),
+    ),
     st.builds(Unsendable, st.sampled_from(Obstacle)),
     st.just(Untouched()),
 )
@@ -54,9 +60,9 @@ def test_sent_is_said_only_on_a_2xx(
     copy = make_copy(attempts=attempts)
     settlement = settle(copy, outcome, WHAT, policy, NOW)
     assert (settlement.state is State.SENT) == isinstance(outcome, Accepted)
-    assert (settlement.due_ns is not None) == (settlement.state is State.QUEUED)
-    ended = settlement.state in (State.SENT, State.DROPPED)
-    assert (settlement.event is not None) == ended
+    waits = settlement.state in (State.QUEUED, State.IN_DOUBT)
+    assert (settlement.due_ns is not None) == waits
+    assert (settlement.event is not None) == (settlement.state is not State.QUEUED)
     assert len(settlement.text) <= MAX_TEXT
 
 
@@ -79,7 +85,7 @@ def test_a_taken_mail_is_sent() -> None:
         Rejected(Stage.RCPT, BUSY),
         Rejected(Stage.DOT, NO),
         Broken(Stage.CONNECT, Fault.UNREACHABLE, "refused"),
-        Broken(Stage.DOT, Fault.CLOSED, "gone", after_dot=True),
+        Broken(Stage.DOT, Fault.CLOSED, "gone"),
     ],
 )
 def test_a_failed_try_is_made_again_by_the_plan(outcome: Outcome) -> None:
@@ -93,6 +99,18 @@ def test_a_failed_try_is_made_again_by_the_plan(outcome: Outcome) -> None:
     assert (last.state, last.attempts) == (State.DROPPED, 3)
     assert last.event is not None
     assert last.event.type is EventType.DROPPED
+
+
+def test_what_broke_behind_its_final_dot_is_in_doubt() -> None:
+    """Neither sent nor tried again before evidence had its time; the event says so."""
+    policy = Policy(RetryPlan((60,)), in_doubt_seconds=600)
+    outcome = Broken(Stage.DOT, Fault.CLOSED, "gone", after_dot=True)
+    settlement = settle(make_copy(attempts=1), outcome, WHAT, policy, NOW)
+    assert (settlement.state, settlement.attempts) == (State.IN_DOUBT, 2)
+    assert settlement.due_ns == NOW + 600 * SECOND_NS
+    assert settlement.event is not None
+    assert settlement.event.type is EventType.IN_DOUBT
+    assert settlement.event.data == {"reason": "closed: gone"}
 
 
 def test_a_drop_says_what_the_upstream_said() -> None:

@@ -32,6 +32,8 @@ SEND = "/api/v1/subaccount/email/"
 PUBLIC_HOST = "mail.appliance.example"
 
 PROCESSED, SENT, DROPPED = 58, 59, 62
+# An upstream that was away is tried again soon.
+SOON = {"relay.breaker_pause": "1s", "relay.breaker_max_pause": "2s"}
 OPENED, CLICKED, UNSUBSCRIBED = 65, 66, 68
 
 

@@ -19,6 +19,7 @@ from tests.integration.house import (
     PROCESSED,
     SEND,
     SENT,
+    SOON,
     accepted,
     all_arrived,
     api,
@@ -127,7 +128,7 @@ def test_mail_waits_for_an_upstream_that_is_away(
     postroom = make_postroom()
     furnish(postroom, postfix)
     postfix.stop()
-    postroom.start({"relay.retry_plan": "2s,2s,2s,2s,2s"})
+    postroom.start(SOON)
     with api(postroom) as client:
         ids = {
             uuid
@@ -173,6 +174,7 @@ def test_a_full_disk_refuses_and_recovers(
     room = small_disk / "room"
     # To the last byte: the database itself has to say no.
     settings = {
+        **SOON,
         "relay.retry_plan": "1s,2s,5s,10s,10s,10s,10s",
         "intake.min_free_disk": "0",
     }

@@ -18,6 +18,7 @@ from tests.integration.doors import anypost, furnish_for_smtp, submission
 from tests.integration.house import (
     PROCESSED,
     SENT,
+    SOON,
     all_arrived,
     codes,
     delivery_of,
@@ -141,6 +142,7 @@ def test_a_full_disk_refuses_before_the_content_and_recovers(
     """
     room = small_disk / "room"
     settings = {
+        **SOON,
         "relay.retry_plan": ",".join(["1s"] * 60),
         "intake.min_free_disk": "2MiB",
     }

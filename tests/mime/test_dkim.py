@@ -16,6 +16,7 @@ from appliance.core.domain import Algorithm, DkimKey
 from appliance.mime.dkim import (
     Signer,
     UnusableKey,
+    check_signature,
     generate_ed25519_key,
     generate_rsa_key,
     relaxed_body,
@@ -224,6 +225,63 @@ def test_dkimpy_still_asks_the_key_object() -> None:
     policy = dkim.CanonicalizationPolicy(Relaxed, Relaxed)
     value = signer.gen_header([(b"v", b"1"), (b"b", b"0")], [], policy, b"X", Key())
     assert value == b"v=1; b=cmF3\r\n"
+
+
+def test_our_own_check_agrees(rsa_key: DkimKey, ed_key: DkimKey) -> None:
+    """Each signature against what is published for it, whatever else is there."""
+    signed = sign(MAIL, "example.com", [Signer(rsa_key), Signer(ed_key)], NOW) + MAIL
+    for index, key in enumerate((rsa_key, ed_key)):
+        record = public_record(key)
+        assert check_signature(signed, index, [record]) == ""
+        assert check_signature(signed, index, ["v=spf1 -all", record]) == ""
+        assert "body hash" in check_signature(signed + b"more\r\n", index, [record])
+        changed = signed.replace(b"A folded", b"Another")
+        assert check_signature(changed, index, [record]) == (
+            "it does not fit the key that is published"
+        )
+    assert check_signature(signed, 2, [public_record(rsa_key)]) == (
+        "there is no such signature"
+    )
+
+
+@pytest.mark.parametrize(
+    ("published", "fault"),
+    [
+        ([], "no key is published"),
+        (["v=spf1 -all"], "what is published is no DKIM key"),
+        (["v=DKIM2; p=AAAA"], "what is published is no DKIM key"),
+        (["v=DKIM1; p="], "the published key says that it was revoked"),
+        (["v=DKIM1; p=AAAA"], "the published key is no usable key"),
+        (["v=DKIM1; p=\u00e4"], "the published key is no usable key"),
+        (["v=DKIM1; k=ed25519; p=AAAA"], "the published key is of another kind"),
+        (["p=AAAA", "v=DKIM1; p="], "the published key is no usable key"),
+    ],
+)
+def test_what_is_wrong_with_a_published_key_is_said(
+    rsa_key: DkimKey, published: list[str], fault: str
+) -> None:
+    """In words for who has to mend it."""
+    signed = sign(MAIL, "example.com", [Signer(rsa_key)], NOW) + MAIL
+    assert check_signature(signed, 0, published).startswith(fault)
+
+
+def test_another_key_is_told_from_a_changed_mail(rsa_key: DkimKey) -> None:
+    """The usual mistake after a rotation."""
+    signed = sign(MAIL, "example.com", [Signer(rsa_key)], NOW) + MAIL
+    other = public_record(generate_rsa_key("x", 1024))
+    assert (
+        check_signature(signed, 0, [other])
+        == "it does not fit the key that is published"
+    )
+
+
+def test_the_check_is_linear(rsa_key: DkimKey) -> None:
+    """ATTACKS 14: a sender's body of blanks does not stop the server."""
+    mail = MAIL + b" " * 2_000_000 + b"x\r\n"
+    signed = sign(mail, "example.com", [Signer(rsa_key)], NOW) + mail
+    began = time.perf_counter()
+    assert check_signature(signed, 0, [public_record(rsa_key)]) == ""
+    assert time.perf_counter() - began < 5
 
 
 # The DNS query is replaced by a record on the command line.

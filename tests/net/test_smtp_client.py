@@ -9,7 +9,7 @@ import trio
 import trio.testing
 
 from appliance.core.provider import Security
-from appliance.net.smtp_client import SmtpConnection
+from appliance.net.smtp_client import NOT_NOTED, Permission, SmtpConnection
 from appliance.net.smtp_connect import connect, introduce
 from appliance.net.upstream import Timeouts, Upstream
 from appliance.smtp.outcome import (
@@ -35,6 +35,21 @@ def mail(tag: int, content: bytes = CONTENT) -> Transaction[int]:
     return Transaction(tag, f"b+{tag}@s.test", (f"{tag}@r.test",), content)
 
 
+class Permitted:
+    """A dot that may leave, or may not, once it is told so."""
+
+    def __init__(self, *, may: bool = True, at_once: bool = True) -> None:
+        self.may = may
+        self.told = trio.Event()
+        if at_once:
+            self.told.set()
+
+    async def wait(self) -> bool:
+        """Whether it may."""
+        await self.told.wait()
+        return self.may
+
+
 class Mails:
     """A source of so many transactions; takes back what is handed back."""
 
@@ -43,6 +58,8 @@ class Mails:
         self.outcomes: dict[int, list[Outcome]] = {}
         self.idle = trio.Event()
         self.stays = False
+        self.asked: list[int] = []
+        self.permission: Permission = Permitted()
 
     async def next(self) -> Transaction[int] | None:
         """The next, or the end; or no end."""
@@ -55,6 +72,11 @@ class Mails:
     def try_next(self) -> Transaction[int] | None:
         """The next, if there is one."""
         return self.waiting.popleft() if self.waiting else None
+
+    def may_end(self, transaction: Transaction[int]) -> Permission:
+        """Note that it was asked for, and give what was set."""
+        self.asked.append(transaction.tag)
+        return self.permission
 
     def done(self, transaction: Transaction[int], outcome: Outcome) -> None:
         """Note it."""
@@ -406,3 +428,55 @@ async def test_independent_server_reads_the_same_messages() -> None:
         await connection.quit()
     assert inbox.contents == contents
     assert all(isinstance(end, Accepted) for end in source.ends)
+
+
+async def test_the_final_dot_waits_until_it_may_leave() -> None:
+    """The content is with the server meanwhile, and is no message yet."""
+    fake = FakeUpstream()
+    source = Mails(mail(1), mail(2))
+    source.permission = permission = Permitted(at_once=False)
+    async with trio.open_nursery() as nursery:
+        connection = await opened(fake, nursery)
+        nursery.start_soon(connection.run, source)
+        await trio.testing.wait_all_tasks_blocked()
+        assert source.asked == [1]
+        assert fake.received == []
+        permission.told.set()
+        await trio.testing.wait_all_tasks_blocked()
+        assert source.asked == [1, 2]
+        assert [one.content for one in fake.received] == [CONTENT] * 2
+        await connection.quit()
+        nursery.cancel_scope.cancel()
+    assert all(isinstance(outcome, Accepted) for outcome in source.ends)
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_without_permission_nothing_was_sent(
+    *, at_once: bool, autojump_clock: trio.testing.MockClock
+) -> None:
+    """Refused or never given: the connection ends, and no mail is blamed."""
+    fake = FakeUpstream()
+    source = Mails(mail(1), mail(2))
+    source.permission = Permitted(may=False, at_once=at_once)
+    ending = await carried(fake, source)
+    assert ending == Broken(Stage.DOT, Fault.CANCELLED, NOT_NOTED)
+    assert source.ends == [Untouched()]
+    assert fake.received == []
+    assert autojump_clock.current_time() < Timeouts().command_s + 1
+
+
+async def test_a_server_that_hangs_up_before_the_dot_has_no_message() -> None:
+    """ATTACKS 23: nothing is in doubt whose dot had not left."""
+    fake = FakeUpstream(Script({"DATA": (Say("354 go"), Close())}))
+    source = Mails(mail(1))
+    source.permission = permission = Permitted(at_once=False)
+    async with trio.open_nursery() as nursery:
+        connection = await opened(fake, nursery)
+        nursery.start_soon(connection.run, source)
+        await trio.testing.wait_all_tasks_blocked()
+        permission.may = False
+        permission.told.set()
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
+    (outcome,) = source.ends
+    assert not (isinstance(outcome, Broken) and outcome.after_dot)

@@ -255,8 +255,8 @@ def test_answer_that_makes_no_sense_ends_the_session(
     assert client.next_event() is Marker.CLOSED
 
 
-def content_client(content: bytes) -> SmtpClient:
-    """A client whose content is queued and not yet taken."""
+def content_client(content: bytes, *, end: bool = True) -> SmtpClient:
+    """A client whose content is queued and not yet taken, with its dot or without."""
     client = ready_client()
     wire = wire_content(content)
     client.mail("a@s.test", wire)
@@ -264,7 +264,9 @@ def content_client(content: bytes) -> SmtpClient:
     client.data()
     said(client)
     told(client, b"250 a\r\n250 b\r\n354 c\r\n")
-    client.content(wire)
+    client.body(wire)
+    if end:
+        client.dot()
     return client
 
 
@@ -279,13 +281,28 @@ def test_large_content_leaves_in_pieces_and_the_dot_is_known_to_be_out() -> None
     assert sizes == [PIECE_BYTES] * 3 + [5]
 
 
-def test_message_can_be_refused_before_its_end_but_not_accepted() -> None:
+def test_a_dot_that_is_held_back_is_not_out_whatever_was_sent() -> None:
+    """All of the content is on the wire, and yet it is no message."""
+    client = content_client(b"x", end=False)
+    assert said(client) == b"x\r\n"
+    assert not client.dot_is_out
+    with pytest.raises(LocalProtocolError):
+        client.mail("a@s.test", HELLO)
+    client.dot()
+    assert not client.dot_is_out
+    client.mail("a@s.test", HELLO)
+    assert said(client).startswith(b".\r\nMAIL FROM")
+    assert client.dot_is_out
+
+
+@pytest.mark.parametrize("end", [True, False])
+def test_message_can_be_refused_before_its_end_but_not_accepted(*, end: bool) -> None:
     """An early 552 is an answer and the end; an early 250 is a lie."""
-    client = content_client(b"x" * (3 * PIECE_BYTES))
+    client = content_client(b"x" * (3 * PIECE_BYTES), end=end)
     client.data_to_send()
     assert codes(told(client, b"552 too much\r\n")) == [(Verb.DOT, 552)]
     assert client.is_closed
-    client = content_client(b"x" * (3 * PIECE_BYTES))
+    client = content_client(b"x" * (3 * PIECE_BYTES), end=end)
     client.data_to_send()
     client.receive_data(b"250 thanks\r\n")
     with pytest.raises(RemoteProtocolError):

@@ -76,6 +76,9 @@ class Pair:
                 self.client.receive_data(piece)
                 pipeline.advance()
             self._to_client = b""
+            if pipeline.held is not None:
+                self.carry()  # the content, while its end is held back
+                pipeline.let_go()
             settled |= {one.tag: outcome for one, outcome in pipeline.take_settled()}
         return settled
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from appliance.core.address import Address
+from appliance.core.breaker import Restraint
 from appliance.core.delivery import State
 from appliance.core.ids import PoolId, ProviderId
 from appliance.core.message import NewMessage, Request
@@ -202,3 +203,36 @@ async def test_the_next_due_is_found_for_drawn_and_undrawn(
     (copy,) = await store.write(claim, NOW_NS + 5, 9, PLENTY)
     await store.write(release, [copy.id], NOW_NS + 3)
     assert await store.read(next_due_ns) == NOW_NS + 3
+
+
+async def test_what_waits_for_an_upstream_that_is_down_is_not_claimed(
+    store: Store, seeded: Seeded
+) -> None:
+    """It is drawn, keeps its due time, and says what it waits for; no try is made."""
+    provider = seeded.provider.id
+    for _ in range(3):
+        await store.write_each(accept, Request((seeded.message(),)))
+    down = {provider: Restraint(0, "provider upstream is down")}
+    assert await store.write(claim, NOW_NS, 10, PLENTY, down=down) == []
+    assert await store.read(next_due_ns) == NOW_NS
+    assert await store.read(next_due_ns, [provider]) is None
+    assert await store.read(_waits) == ["provider upstream is down"] * 3
+    assert len(await store.write(claim, NOW_NS, 10, PLENTY)) == 3
+    assert await store.read(_waits) == [""] * 3
+
+
+async def test_one_mail_is_a_trial(store: Store, seeded: Seeded) -> None:
+    """While it is under way no other is let through."""
+    provider = seeded.provider.id
+    for _ in range(3):
+        await store.write_each(accept, Request((seeded.message(),)))
+    trial = {provider: Restraint(1, "")}
+    (copy,) = await store.write(claim, NOW_NS, 10, PLENTY, down=trial)
+    flying = {copy.provider: 1}
+    again = await store.write(claim, NOW_NS, 10, PLENTY, in_flight=flying, down=trial)
+    assert again == []
+
+
+def _waits(view: View) -> list[str]:
+    rows = view.db.execute("SELECT waits_for FROM delivery ORDER BY id")
+    return [text for (text,) in rows]

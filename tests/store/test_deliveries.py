@@ -6,17 +6,26 @@ from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from appliance.core.delivery import Copy, Settlement, State
+from appliance.core.doubt import Wish, conclude
 from appliance.core.event import EventFilter, EventType
 from appliance.core.ids import DeliveryId
 from appliance.core.message import Request
+from appliance.core.retry import RetryPlan
 from appliance.store.claim import claim
 from appliance.store.database import Store
 from appliance.store.deliveries import (
     counts_by_state,
     next_due_ns,
     release,
-    rescue,
     settle,
+)
+from appliance.store.doubt import (
+    Dot,
+    Rescued,
+    list_overdue,
+    note_dots,
+    rescue,
+    settle_doubts,
 )
 from appliance.store.events import list_events
 from appliance.store.messages import accept, get_message
@@ -130,8 +139,8 @@ async def test_what_a_dead_process_held_is_rescued(tmp_path: Path) -> None:
         await claim_one(store, seeded)
         await claim_one(store, seeded)
     async with open_temp_store(tmp_path) as store:
-        assert await store.write(rescue, NOW_NS + 1) == 2
-        assert await store.write(rescue, NOW_NS + 1) == 0
+        assert await store.write(rescue, NOW_NS + 1, 0) == Rescued(2, 0)
+        assert await store.write(rescue, NOW_NS + 1, 0) == Rescued(0, 0)
         assert len(await store.write(claim, NOW_NS + 1, 10, PLENTY)) == 2
 
 
@@ -146,6 +155,7 @@ async def test_the_unfinished_are_counted(store: Store, seeded: Seeded) -> None:
         State.QUEUED: 2,
         State.IN_FLIGHT: 1,
         State.HELD: 0,
+        State.IN_DOUBT: 0,
     }
 
 
@@ -154,7 +164,7 @@ async def test_the_unfinished_are_counted(store: Store, seeded: Seeded) -> None:
     [
         (
             (
-                "SELECT due_ns FROM delivery WHERE due_ns IS NOT NULL"
+                "SELECT due_ns FROM delivery WHERE due_ns IS NOT NULL AND state = 0"
                 " ORDER BY due_ns LIMIT 1"
             ),
             "USING COVERING INDEX delivery_due",
@@ -162,7 +172,7 @@ async def test_the_unfinished_are_counted(store: Store, seeded: Seeded) -> None:
         (
             (
                 "UPDATE delivery SET state = 0, due_ns = 1"
-                " WHERE state = 1 AND due_ns IS NULL AND settled_ns IS NULL"
+                " WHERE state = 1 AND state <> 0 AND settled_ns IS NULL"
             ),
             "USING INDEX delivery_taken",
         ),
@@ -236,9 +246,21 @@ class Queue(RuleBasedStateMachine):
 
     @rule()
     def restart(self) -> None:
-        """The process is another one."""
-        assert rescue(self.tx, self.now) == len(self.claimed)
+        """The process is another one; it may have sent the first it held."""
+        noted = list(self.claimed)[:1]
+        if noted:
+            assert note_dots(self.tx, [Dot(noted[0], self.now)]) == [True]
+        told = rescue(self.tx, self.now, 5)
+        assert told == Rescued(len(self.claimed) - len(noted), len(noted))
         self.claimed.clear()
+
+    @rule()
+    def lose_patience(self) -> None:
+        """What is in doubt and overdue is sent again."""
+        overdue = list_overdue(self.tx, self.now, 10)
+        plan = RetryPlan((1,) * 100)
+        items = [conclude(one, Wish.RESEND, plan, self.now) for one in overdue]
+        assert all(settle_doubts(self.tx, items))
 
     @rule()
     def wait(self) -> None:

@@ -59,3 +59,18 @@ def test_the_first_sealing_key_stays_the_key(
     check_sealing(db, Sealer(bytes(32)))
     with pytest.raises(WrongSealingKeyError):
         check_sealing(db, Sealer(b"\x01" * 32))
+
+
+def test_no_delivery_gets_a_number_that_was_given_away(
+    db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rebuilding the table forgets neither its rows nor those that were pruned."""
+    steps = schema_steps()
+    monkeypatch.setattr(migrations, "schema_steps", lambda: steps[:2])
+    migrate(db)
+    db.execute("UPDATE sqlite_sequence SET seq = 41 WHERE name = 'delivery'")
+    db.execute("INSERT INTO sqlite_sequence VALUES ('delivery', 41)")
+    monkeypatch.setattr(migrations, "schema_steps", lambda: steps)
+    migrate(db)
+    rows = db.execute("SELECT seq FROM sqlite_sequence WHERE name LIKE 'delivery%'")
+    assert max(rows.fetchall()) == (41,)

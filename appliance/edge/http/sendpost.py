@@ -6,7 +6,9 @@ order in which a request is judged is the specification's (5.6).
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
+from urllib.parse import parse_qs
 
+import msgspec
 import trio
 
 from appliance.core.credential import Credential
@@ -32,6 +34,8 @@ from appliance.dialects.sendpost.errors import Fault, Problem, invalid
 from appliance.dialects.sendpost.login import KeyKind, read_key, speaks_for
 from appliance.dialects.sendpost.request import SendRequest, parse_send, submissions
 from appliance.edge.keys import KeyRing
+from appliance.flow.dry_run import DryRun
+from appliance.flow.dry_run_facts import report_facts
 from appliance.flow.intake import Accepted, Intake, Origin, Question
 from appliance.store.errors import StoreUnavailable
 
@@ -40,6 +44,7 @@ Headers = Sequence[tuple[bytes, bytes]]
 SMALL_BODY_BYTES = 256 * 1024  # parsed in under 10 ms
 LARGE_AT_A_TIME = 2
 LARGE_IN_MEMORY = 8
+MAX_PARAMETERS = 20
 STRANGER_BYTES = 64 * 1024  # read from who has no key: a kept connection is worth it
 _WORDS = {
     Fault.NOT_FOUND: "There is nothing at this path",
@@ -52,12 +57,18 @@ class SendDoor:
     """Answers send requests."""
 
     def __init__(
-        self, intake: Intake, keys: KeyRing, limits: Limits, default: Contract
+        self,
+        intake: Intake,
+        keys: KeyRing,
+        limits: Limits,
+        default: Contract,
+        dry_run: DryRun,
     ) -> None:
         self._intake = intake
         self._keys = keys
         self._limits = limits
         self._default = default
+        self._dry_run = dry_run
         self._large = trio.CapacityLimiter(LARGE_AT_A_TIME)
         self._room = trio.CapacityLimiter(LARGE_IN_MEMORY)
 
@@ -85,16 +96,19 @@ class SendDoor:
             return nullcontext()
         return self._room
 
-    async def answer(self, headers: Headers, body: bytes | None) -> Answer:
+    async def answer(
+        self, headers: Headers, body: bytes | None, query: bytes = b""
+    ) -> Answer:
         """The whole answer to one send request; a 200 means that it is on disk.
 
-        No body stands for one that was too large to be read.
+        No body stands for one that was too large to be read. With ``dry_run=true``
+        in the query nothing is stored: the answer tells what would become of it.
         """
         contract = self._contract(headers)
         if isinstance(contract, Problem):
             answer, applied = render_problem(contract), self._default
         else:
-            answer, applied = await self._judge(headers, body), contract
+            answer, applied = await self._judge(headers, body, query), contract
         extra = contract_headers(applied)
         return Answer(answer.status, (*answer.headers, *extra), answer.body)
 
@@ -108,18 +122,24 @@ class SendDoor:
             extra = (*extra, ("Allow", "POST"))
         return Answer(answer.status, (*answer.headers, *extra), answer.body)
 
-    async def _judge(self, headers: Headers, body: bytes | None) -> Answer:
+    async def _judge(
+        self, headers: Headers, body: bytes | None, query: bytes
+    ) -> Answer:
         origin = self.origin(headers)
         if origin is None:
             return render_refusal(BAD_KEY)
+        stored = _is_stored(query)
+        if isinstance(stored, Problem):
+            return render_problem(stored)
         request = await self._parse(body)
         if isinstance(request, Problem):
             return render_problem(request)
         refusal = self._intake.refuse(_question(origin, request))
         if refusal is not None and not concerns_one_entry(refusal):
             return render_refusal(refusal)
+        take = self._take if stored else self._try
         try:
-            return await self._take(origin, request, refusal)
+            return await take(origin, request, refusal)
         except StoreUnavailable:
             return render_refusal(Refusal(Reason.STORE_UNAVAILABLE))
 
@@ -153,6 +173,20 @@ class SendDoor:
         ]
         return Answer(200, (JSON_TYPE,), render_accepted(results))
 
+    async def _try(
+        self, origin: Origin, request: SendRequest, refusal: Refusal | None
+    ) -> Answer:
+        """Tell what would become of each entry."""
+        wanted = [refusal or one for one in submissions(request)]
+        fresh = [one for one in wanted if isinstance(one, Submission)]
+        reports = iter(await self._dry_run.run(origin, fresh))
+        entries = [
+            report_facts(entry.text, one if isinstance(one, Refusal) else next(reports))
+            for entry, one in zip(request.entries, wanted, strict=True)
+        ]
+        body = msgspec.json.encode({"dryRun": True, "entries": entries})
+        return Answer(200, (JSON_TYPE,), body)
+
     def _credential(self, headers: Headers) -> Credential | None:
         key = read_key(headers, KeyKind.SUB_ACCOUNT)
         credential = self._keys.find(key) if key is not None else None
@@ -164,6 +198,20 @@ class SendDoor:
         named = _header(headers, CONTRACT_HEADER.lower().encode())
         agent = _header(headers, b"user-agent") or ""
         return choose_contract(named, agent, self._default)
+
+
+def _is_stored(query: bytes) -> bool | Problem:
+    """False for a dry run. What is unclear about that is not sent for real."""
+    if not query:
+        return True
+    try:
+        asked = parse_qs(query.decode("latin-1"), True, max_num_fields=MAX_PARAMETERS)
+    except ValueError:
+        return invalid("", "There are too many parameters")
+    words = asked.get("dry_run", ["false"])
+    if words not in (["true"], ["false"]):
+        return invalid("dry_run", "dry_run is true or false, and given once")
+    return words == ["false"]
 
 
 def _question(origin: Origin, request: SendRequest) -> Question:

@@ -1,0 +1,161 @@
+"""Everything about one message, read at one moment."""
+
+from typing import TypeAlias
+from uuid import UUID
+
+from appliance.core.address import Address
+from appliance.core.delivery import Role, State
+from appliance.core.event import EventFilter
+from appliance.core.ids import DeliveryId, ProviderId, SubAccountId
+from appliance.core.story import Head, Key, Plot, Story, Verdict
+from appliance.store.attempts import list_attempts
+from appliance.store.domains import get_domain
+from appliance.store.events import list_events
+from appliance.store.health import load_health
+from appliance.store.suppressions import SuppressionReason
+from appliance.store.transaction import View, to_uuid
+
+MAX_COPIES = 100
+MAX_EVENTS = 2_000
+
+_PlotRow: TypeAlias = tuple[
+    int,
+    bytes,
+    int,
+    str,
+    int,
+    int,
+    str,
+    int | None,
+    int | None,
+    int,
+    str,
+    str,
+    int,
+    int | None,
+    int | None,
+    int | None,
+]
+_PLOT = (
+    "SELECT d.id, d.uuid, d.role, d.recipient, d.state, d.attempts,"
+    " coalesce(pool.name, ''), d.provider, share.percent, d.last_code, d.last_text,"
+    " d.waits_for, d.created_ns, d.due_ns, d.settled_ns, d.dot_ns FROM delivery AS d"
+    " LEFT JOIN pool ON pool.id = d.pool LEFT JOIN pool_share AS share"
+    " ON share.pool = d.pool AND share.provider = d.provider"
+)
+
+
+def explain(view: View, uuid: UUID) -> Story | None:
+    """The story of the message with this UUID, or of one delivery of it by its own.
+
+    None if nothing of that name is known.
+    """
+    events = tuple(list_events(view, EventFilter(message=uuid), limit=MAX_EVENTS))
+    row = view.db.execute(
+        "SELECT id, uuid, sub_account FROM message"
+        " WHERE id = (SELECT message FROM delivery WHERE uuid = ?)",
+        (uuid.bytes,),
+    ).fetchone()
+    if row is None and not events:
+        return None
+    plots: tuple[Plot, ...] = ()
+    more = 0
+    if row is not None:
+        message, message_uuid, sub_account = row
+        whole = to_uuid(message_uuid) == uuid
+        plots, more = _plots(view, message, sub_account, None if whole else uuid)
+    names = view.db.execute("SELECT id, name FROM provider")
+    return Story(
+        head=None if row is None else _head(view, row[0]),
+        plots=plots,
+        more=more,
+        events=events,
+        providers={ProviderId(id_): name for id_, name in names},
+        health=load_health(view),
+    )
+
+
+def _head(view: View, message: int) -> Head:
+    row = view.db.execute(
+        "SELECT m.uuid, m.sub_account, coalesce(s.name, ''), m.credential,"
+        " coalesce(d.name, ''), m.sender, m.subject, m.size_bytes, m.accepted_ns"
+        " FROM message AS m LEFT JOIN sub_account AS s ON s.id = m.sub_account"
+        " LEFT JOIN sender_domain AS d ON d.id = m.domain WHERE m.id = ?",
+        (message,),
+    ).fetchone()
+    uuid, sub_account, name, credential, domain, *rest = row
+    owner = SubAccountId(sub_account)
+    known = get_domain(view, owner, domain) if domain else None
+    key = _key(view, credential)
+    return Head(
+        to_uuid(uuid),
+        owner,
+        name,
+        key,
+        credential is not None and key is None,
+        domain,
+        known is not None and known.verified,
+        *rest,
+    )
+
+
+def _key(view: View, credential: int | None) -> Key | None:
+    row = view.db.execute(
+        "SELECT uuid, name, hint, dialect, scope, revoked_ns FROM credential"
+        " WHERE id = ?",
+        (credential,),
+    ).fetchone()
+    return None if row is None else Key(to_uuid(row[0]), *row[1:])
+
+
+def _plots(
+    view: View, message: int, sub_account: int, only: UUID | None
+) -> tuple[tuple[Plot, ...], int]:
+    """The copies of a message, or one of them, and how many are left out."""
+    if only is not None:
+        rows = view.db.execute(f"{_PLOT} WHERE d.uuid = ?", (only.bytes,)).fetchall()
+        return tuple(_plot(view, row, sub_account) for row in rows), 0
+    rows = view.db.execute(
+        f"{_PLOT} WHERE d.message = ? ORDER BY d.id LIMIT ?", (message, MAX_COPIES)
+    ).fetchall()
+    (all_,) = view.db.execute(
+        "SELECT count(*) FROM delivery WHERE message = ?", (message,)
+    ).fetchone()
+    return tuple(_plot(view, row, sub_account) for row in rows), all_ - len(rows)
+
+
+def _plot(view: View, row: _PlotRow, sub_account: int) -> Plot:
+    id_, uuid, role, recipient, state, attempts, pool, provider, share, *_ = row
+    return Plot(
+        id=DeliveryId(id_),
+        uuid=to_uuid(uuid),
+        role=Role(role),
+        recipient=recipient,
+        state=State(state),
+        attempts=attempts,
+        pool=pool,
+        provider=None if provider is None else ProviderId(provider),
+        share=share,
+        last_code=row[9],
+        last_text=row[10],
+        waits_for=row[11],
+        created_ns=row[12],
+        due_ns=row[13],
+        settled_ns=row[14],
+        dot_ns=row[15],
+        suppression=_verdict(view, sub_account, recipient),
+        tries=tuple(list_attempts(view, DeliveryId(id_))),
+    )
+
+
+def _verdict(view: View, sub_account: int, recipient: str) -> Verdict | None:
+    local, _, domain = recipient.rpartition("@")
+    row = view.db.execute(
+        "SELECT reason, at_ns, description FROM suppression"
+        " WHERE sub_account = ? AND address = ? AND lifted = 0",
+        (sub_account, Address(local, domain).key),
+    ).fetchone()
+    if row is None:
+        return None
+    reason, at_ns, description = row
+    return Verdict(SuppressionReason(reason).label, at_ns, description)

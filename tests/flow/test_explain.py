@@ -1,0 +1,162 @@
+"""What is told of a delivery in each state."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from appliance.core.address import Address
+from appliance.core.breaker import Health, Restraint
+from appliance.core.delivery import State
+from appliance.core.message import Request
+from appliance.flow.explain import story_facts
+from appliance.store.claim import claim
+from appliance.store.database import Store
+from appliance.store.deliveries import settle
+from appliance.store.explain import MAX_COPIES, explain
+from appliance.store.health import save_health
+from appliance.store.messages import accept
+from appliance.store.retention import prune
+from appliance.store.suppressions import SuppressionReason, add_suppression
+from appliance.store.transaction import Tx
+from tests.fakes.store import NOW_NS, Seeded, open_temp_store, seed, sent
+
+MINUTE = 60_000_000_000
+NOW_TEXT = "2023-11-14T22:13:20.000Z"
+LATER_TEXT = "2023-11-14T22:14:20.000Z"
+
+
+async def accepted(store: Store, seeded: Seeded, *to: str) -> UUID:
+    """A message that has been taken in."""
+    message = seeded.message(*to)
+    await store.write_each(accept, Request((message,)))
+    return message.deliveries[0].uuid
+
+
+async def facts_of(store: Store, message: UUID, now_ns: int = NOW_NS) -> dict[str, Any]:
+    """Its story as it is told."""
+    story = await store.read(explain, message)
+    assert story is not None
+    return story_facts(story, now_ns)
+
+
+async def next_of(store: Store, message: UUID, now_ns: int = NOW_NS) -> dict[str, Any]:
+    """What happens next to its first copy."""
+    facts = await facts_of(store, message, now_ns)
+    step: dict[str, Any] = facts["deliveries"][0]["next"]
+    return step
+
+
+def become(tx: Tx, state: State, due_ns: int | None = None) -> None:
+    """Put all deliveries into a state."""
+    tx.db.execute("UPDATE delivery SET state = ?, due_ns = ?", (int(state), due_ns))
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    """An open store."""
+    async with open_temp_store(tmp_path) as one:
+        yield one
+
+
+@pytest.fixture
+async def seeded(store: Store) -> Seeded:
+    """What is in it."""
+    return await seed(store)
+
+
+async def test_mail_that_waits_says_when_and_for_what(
+    store: Store, seeded: Seeded
+) -> None:
+    """Its own time first; an upstream that is down puts it off."""
+    message = await accepted(store, seeded)
+    assert await next_of(store, message) == {
+        "what": "it is tried",
+        "at": NOW_TEXT,
+        "waitsFor": "",
+    }
+    health = Health(3, NOW_NS, NOW_NS + MINUTE, "no route to host", NOW_NS)
+    provider = seeded.provider.id
+    await store.write_each(save_health, (provider, health))
+    down = {provider: Restraint(0, "provider upstream is down")}
+    assert await store.write(claim, NOW_NS, 9, 1 << 20, down=down) == []
+    assert await next_of(store, message) == {
+        "what": "it is tried",
+        "at": LATER_TEXT,
+        "waitsFor": "provider upstream is down: no route to host",
+    }
+    on_trial = await next_of(store, message, NOW_NS + MINUTE)
+    assert on_trial["waitsFor"] == (
+        "provider upstream is on trial: no route to host (one mail at a time)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("state", "due_ns", "words"),
+    [
+        (State.HELD, None, "until the operator releases or drops it"),
+        (State.IN_DOUBT, NOW_NS, "relay.in_doubt decides"),
+        (State.IN_FLIGHT, None, "on its way"),
+    ],
+)
+async def test_each_state_says_what_comes_next(
+    store: Store, seeded: Seeded, state: State, due_ns: int | None, words: str
+) -> None:
+    """Nobody has to know the states by heart."""
+    message = await accepted(store, seeded)
+    await store.write(become, state, due_ns)
+    step = await next_of(store, message)
+    assert words in step["what"]
+    assert step["at"] == (NOW_TEXT if due_ns else None)
+
+
+async def test_the_suppression_list_is_looked_up(store: Store, seeded: Seeded) -> None:
+    """What it says now of that address, whatever its spelling."""
+    message = await accepted(store, seeded, "Bob@rcpt.example")
+    await store.write(
+        add_suppression,
+        seeded.sub_account.id,
+        Address("bob", "rcpt.example"),
+        reason=SuppressionReason.HARD_BOUNCE,
+        now_ns=NOW_NS,
+        description="550 unknown",
+    )
+    (one,) = (await facts_of(store, message))["deliveries"]
+    assert one["suppression"] == {
+        "reason": "hard bounce",
+        "at": NOW_TEXT,
+        "description": "550 unknown",
+    }
+
+
+async def test_a_message_to_many_is_told_within_a_bound(
+    store: Store, seeded: Seeded
+) -> None:
+    """The rest is counted, and each can be asked for."""
+    to = [f"u{number}@rcpt.example" for number in range(MAX_COPIES + 7)]
+    facts = await facts_of(store, await accepted(store, seeded, *to))
+    assert (len(facts["deliveries"]), facts["more"]) == (MAX_COPIES, 7)
+
+
+async def test_of_what_was_forgotten_the_events_are_left(
+    store: Store, seeded: Seeded
+) -> None:
+    """They are kept longer than the mail."""
+    message = await accepted(store, seeded)
+    (copy,) = await store.write(claim, NOW_NS, 1, 1 << 20)
+    await store.write(settle, [sent(copy)])
+    await store.write(
+        prune,
+        NOW_NS + MINUTE,
+        keep_events_ns=2 * MINUTE,
+        keep_messages_ns=0,
+        keep_keys_ns=0,
+        batch=10,
+    )
+    facts = await facts_of(store, message)
+    assert facts["message"] is None
+    assert facts["deliveries"] == []
+    assert [one["name"] for one in facts["events"]] == ["processed", "sent"]
+    assert await store.read(explain, UUID(int=7)) is None
