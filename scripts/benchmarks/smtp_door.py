@@ -156,7 +156,6 @@ def _accept_once(contender: Submitter, load: Load) -> Accepted:
     stored = contender.stored() - before
     if stored != load.mails:
         raise BenchError(f"{contender.name}: {stored} of {load.mails} mails stored")
-    contender.clear()
     return Accepted(
         contender.name,
         load.connections,

@@ -20,7 +20,7 @@ from tests.integration.house import dns_settings
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 
-def in_shell(line: str, postroom: Postroom, key: str) -> str:
+def in_shell(line: str, postroom: Postroom, **known: str) -> str:
     """What a command prints; `postroom` is the program under test."""
     words = " ".join(map(shlex.quote, program_words()))
     done = subprocess.run(
@@ -30,7 +30,7 @@ def in_shell(line: str, postroom: Postroom, key: str) -> str:
         check=False,
         timeout=60,
         cwd=ROOT,
-        env={**postroom.environment, "POSTROOM_DATA": str(postroom.data), "KEY": key},
+        env={**postroom.environment, "POSTROOM_DATA": str(postroom.data), **known},
     )
     assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
     return done.stdout
@@ -50,7 +50,7 @@ def test_the_readme_s_commands_send_a_mail(
         for line in commands("sh")
         if not line.startswith("alias ")
     ]
-    key = postroom.keys["subAccount"]["key"]
+    known = {"KEY": postroom.keys["subAccount"]["key"]}
     answers: dict[str, str] = {}
     for line in shown:
         if line == "postroom serve":
@@ -59,10 +59,12 @@ def test_the_readme_s_commands_send_a_mail(
             continue  # it goes on for ever; tests/cli has it
         else:
             what = " ".join(line.split()[:3])
-            answers[what] = in_shell(line, postroom, key)
+            answers[what] = in_shell(line, postroom, **known)
             if what == "postroom domain add":
                 zone = [one for one in answers[what].splitlines() if " IN " in one]
                 nsd.serve({"example.com": "\n".join(zone)})
+            elif '"messageId"' in answers[what]:
+                known["MESSAGE"] = json.loads(answers[what])[0]["messageId"]
     subjects = {one.headers["Subject"] for one in postfix.wait_for(2, 30)}
     assert subjects == {"Postroom connection test", "Your order 4711 has shipped"}
     answered = [json.loads(text) for name, text in answers.items() if "curl" in name]
