@@ -187,17 +187,15 @@ class Session:
     async def _find(
         self, dialect: SubmissionDialect, given: Login
     ) -> Credential | None:
-        """The credential, also if it was made a moment ago by another process."""
-        words = (dialect.name, given.username, given.password)
-        address = ip_address(self._peer.address)
-        found = self._desk.keys.log_in(*words, address)
-        if found is not None:
-            return found
+        """The credential; what another process wrote a moment ago counts already."""
         try:
             await self._desk.directory.catch_up()
         except StoreUnavailable as error:
             log.warning("smtp.store_unavailable", error=error)
-        return self._desk.keys.log_in(*words, address)
+        address = ip_address(self._peer.address)
+        return self._desk.keys.log_in(
+            dialect.name, given.username, given.password, address
+        )
 
     def _admit(
         self, dialect: SubmissionDialect, credential: Credential, origin: Origin
