@@ -175,6 +175,7 @@ def test_a_full_disk_refuses_and_recovers(
     # To the last byte: the database itself has to say no.
     settings = {
         **SOON,
+        **DOUBT,
         "relay.retry_plan": "1s,2s,5s,10s,10s,10s,10s",
         "intake.min_free_disk": "0",
     }
