@@ -6,10 +6,13 @@ addresses from outside turns internationalised names into that form first.
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 MAX_LOCAL_OCTETS = 64  # RFC 5321 4.5.3.1.1
 MAX_DOMAIN_OCTETS = 253  # RFC 1035 2.3.4, without the root's dot
 MAX_ADDRESS_OCTETS = 254  # RFC 5321 4.5.3.1.3: a path of 256 with its brackets
+# A mail names its addresses several times, and its sender is the next mail's too.
+_REMEMBERED = 4_096
 
 _ATEXT = r"A-Za-z0-9!#$%&'*+/=?^_`{|}~\-"
 _DOT_STRING = re.compile(
@@ -67,6 +70,11 @@ def parse_address(text: str) -> Address | None:
     Quoted local parts are taken; address literals (``user@[192.0.2.1]``),
     source routes and comments are not: no sender writes them on purpose.
     """
+    return _parse(text) if len(text) <= MAX_ADDRESS_OCTETS else None
+
+
+@lru_cache(_REMEMBERED)
+def _parse(text: str) -> Address | None:
     local, at, domain = text.rpartition("@")
     if not at or not is_domain(domain) or _HARMFUL.search(local):
         return None

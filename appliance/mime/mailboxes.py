@@ -9,6 +9,7 @@ and encoded words in place of a local part.
 """
 
 import re
+from functools import lru_cache
 from itertools import groupby
 
 import idna
@@ -18,6 +19,8 @@ from appliance.core.encoded_words import decode_words
 from appliance.mime.headers import is_safe_text
 
 MAX_MAILBOXES = 100
+_REMEMBERED = 1_024  # who sends much sends it from few addresses
+_MEMORABLE = 512  # characters
 _MAX_DOMAIN_CHARS = 255  # idna's work grows faster than its input
 
 # One letter for each kind of token: blanks, comments, atoms, atoms that begin
@@ -55,6 +58,11 @@ def parse_mailboxes(text: str) -> tuple[Mailbox, ...]:
     """
     if not is_safe_text(text):
         raise NotMailboxes("it holds a control character or is too long")
+    return _parse(text) if len(text) <= _MEMORABLE else _parse.__wrapped__(text)
+
+
+@lru_cache(_REMEMBERED)
+def _parse(text: str) -> tuple[Mailbox, ...]:
     kinds, tokens = _cut(text)
     if kinds.count(",") >= MAX_MAILBOXES:
         raise NotMailboxes("it has too many addresses")

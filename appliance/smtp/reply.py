@@ -21,6 +21,7 @@ MAX_REPLY_BYTES: Final = 64 * 1024
 SERVICE_CLOSING: Final = 421  # RFC 5321 3.8: may answer any command
 
 _DONE: Final = 2
+_REMEMBERED: Final = 256  # most answers are the same few
 _GO_ON: Final = 3
 _SEVERITIES: Final = range(_DONE, 6)
 _CODE: Final = re.compile(rb"[2-5][0-9][0-9]")
@@ -87,14 +88,17 @@ class Reply:
         Raises:
             LocalProtocolError: the code is none that SMTP knows.
         """
-        if self.severity not in _SEVERITIES:
-            raise LocalProtocolError(f"no reply has the code {self.code}")
-        mark = "" if self.enhanced is None else f"{self.enhanced} "
-        if len(self.lines) == 1:
-            return f"{self.code} {mark}{_shown(self.lines[0])}\r\n".encode()
-        *others, last = map(_shown, self.lines or ("",))
-        head = "".join(f"{self.code}-{mark}{line}\r\n" for line in others)
-        return f"{head}{self.code} {mark}{last}\r\n".encode()
+        return _encode(self.code, self.lines, self.enhanced)
+
+
+@functools.lru_cache(_REMEMBERED)
+def _encode(code: int, lines: tuple[str, ...], enhanced: EnhancedCode | None) -> bytes:
+    if code // 100 not in _SEVERITIES:
+        raise LocalProtocolError(f"no reply has the code {code}")
+    mark = "" if enhanced is None else f"{enhanced} "
+    *others, last = map(_shown, lines or ("",))
+    head = "".join(f"{code}-{mark}{line}\r\n" for line in others)
+    return f"{head}{code} {mark}{last}\r\n".encode()
 
 
 def printable(raw: bytes) -> str:

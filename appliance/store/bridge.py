@@ -121,6 +121,18 @@ class Connection(aiosqlite.Connection):
         """The answer of ``fn(connection, ...)``, run as one unit in the thread."""
         return await self._execute(fn, self._conn, *args, **kwargs)
 
+    def at_once(
+        self,
+        fn: Callable[Concatenate[sqlite3.Connection, P], R],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> R:
+        """The answer of ``fn(connection, ...)``, run here and now.
+
+        For a connection that any thread may use, while its own has nothing to do.
+        """
+        return fn(self._conn, *args, **kwargs)
+
 
 def connect(connector: Callable[[], sqlite3.Connection]) -> Connection:
     """A connection that is opened by ``connector``, in its own thread."""

@@ -1,10 +1,16 @@
-"""One commit of many calls: what runs in the writer's thread, without a task in sight.
+"""One commit of many calls, without a task in sight.
 
 Calls of the same function run as one batch. If anything in the commit goes
 wrong, all of it is rolled back and each call is run again in a transaction of
 its own, so that only the guilty one sees its error. An error of the disk is
 nobody's guilt and fails them all, except that with a full disk the smaller
 calls still get their try.
+
+``commit`` does all of it in the writer's thread. Where the calls are few and light,
+``draft`` writes their rows without the thread and ``seal`` does the rest there: every
+step of a statement gives the interpreter away, and a thread has to win each one back
+from a busy event loop, which the loop has not. Only the sync to the disk waits, and
+that is COMMIT's.
 """
 
 import sqlite3
@@ -15,6 +21,7 @@ from typing import Any, TypeAlias
 import outcome
 
 from appliance.core.event import Event
+from appliance.store.connection import begin_patiently
 from appliance.store.errors import StoreUnavailable, unavailable
 from appliance.store.sealed import Sealer
 from appliance.store.transaction import Tx
@@ -40,6 +47,42 @@ class Call:
     def fail(self, error: Exception) -> None:
         """Settle the call with an error of its own copy."""
         self.result = outcome.Error(error)
+
+
+@dataclass(slots=True)
+class Draft:
+    """Rows that are written and not committed, with what to tell after COMMIT."""
+
+    groups: Sequence[tuple[Sequence[Call], Sequence[object]]]
+    events: tuple[Event, ...]
+
+
+def draft(
+    db: sqlite3.Connection, sealer: Sealer, calls: Sequence[Call]
+) -> Draft | None:
+    """The calls as an open transaction; None, and nothing done, if that fails.
+
+    Whatever was wrong is found again, and told, by ``commit``. Another process
+    that writes is not waited for.
+    """
+    try:
+        db.execute("BEGIN IMMEDIATE")
+        return _run_all(db, sealer, calls)
+    except Exception:  # noqa: BLE001  commit() meets it again and tells the guilty
+        _roll_back(db)
+        return None
+
+
+def seal(
+    db: sqlite3.Connection, sealer: Sealer, calls: Sequence[Call], drafted: Draft
+) -> tuple[Event, ...]:
+    """Commit what ``draft`` wrote; the same promise as ``commit``."""
+    try:
+        db.execute("COMMIT")
+    except sqlite3.Error:
+        _roll_back(db)
+        return commit(db, sealer, calls)
+    return _settled(drafted)
 
 
 def commit(
@@ -75,22 +118,32 @@ def _one_by_one(
 def _transaction(
     db: sqlite3.Connection, sealer: Sealer, calls: Sequence[Call]
 ) -> tuple[Event, ...]:
-    db.execute("BEGIN IMMEDIATE")
+    begin_patiently(db)
     try:
-        tx = Tx(db, sealer)
-        results = [
-            (group, _run(tx, run, group)) for run, group in _grouped(calls).items()
-        ]
-        events = tx.finish()
+        drafted = _run_all(db, sealer, calls)
         db.execute("COMMIT")
     except BaseException:
-        if db.in_transaction:  # some errors of the disk have rolled back already
-            db.execute("ROLLBACK")
+        _roll_back(db)
         raise
-    for group, values in results:
+    return _settled(drafted)
+
+
+def _run_all(db: sqlite3.Connection, sealer: Sealer, calls: Sequence[Call]) -> Draft:
+    tx = Tx(db, sealer)
+    groups = [(group, _run(tx, run, group)) for run, group in _grouped(calls).items()]
+    return Draft(groups, tx.finish())
+
+
+def _settled(drafted: Draft) -> tuple[Event, ...]:
+    for group, values in drafted.groups:
         for call, value in zip(group, values, strict=True):
             call.result = outcome.Value(value)
-    return events
+    return drafted.events
+
+
+def _roll_back(db: sqlite3.Connection) -> None:
+    if db.in_transaction:  # some errors of the disk have rolled back already
+        db.execute("ROLLBACK")
 
 
 def _grouped(calls: Sequence[Call]) -> dict[Batch, list[Call]]:

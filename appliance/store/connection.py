@@ -30,7 +30,9 @@ def ensure_file(path: Path) -> None:
 
 def connect_writer(path: Path) -> sqlite3.Connection:
     """A connection that may write; each commit is on disk when it returns."""
-    db = _connect(path)
+    # A light transaction is written by the event loop's thread: see commit.py. Never
+    # are two threads at it together: there is one task that writes.
+    db = _connect(path, check_same_thread=False)
     # Both count only before the first table: page size, and free pages that can
     # be given back to the file system without a rebuild of the whole file.
     db.execute(f"PRAGMA page_size = {PAGE_BYTES}")
@@ -52,7 +54,31 @@ def connect_reader(path: Path) -> sqlite3.Connection:
     return db
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path, isolation_level=None, cached_statements=_STATEMENTS)
-    db.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+def begin_patiently(db: sqlite3.Connection) -> None:
+    """Begin to write, waiting for another process that does, up to BUSY_TIMEOUT_MS."""
+    try:
+        db.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+            raise
+        wait_for_others(db, BUSY_TIMEOUT_MS)
+        try:
+            db.execute("BEGIN IMMEDIATE")
+        finally:
+            wait_for_others(db, 0)
+
+
+def wait_for_others(db: sqlite3.Connection, at_most_ms: int) -> None:
+    """How long a statement waits for another connection's lock before it fails."""
+    db.execute(f"PRAGMA busy_timeout = {at_most_ms}")
+
+
+def _connect(path: Path, *, check_same_thread: bool = True) -> sqlite3.Connection:
+    db = sqlite3.connect(
+        path,
+        isolation_level=None,
+        cached_statements=_STATEMENTS,
+        check_same_thread=check_same_thread,
+    )
+    wait_for_others(db, BUSY_TIMEOUT_MS)
     return db

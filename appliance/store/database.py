@@ -11,7 +11,12 @@ import trio
 
 from appliance.core.event import Event
 from appliance.store.bridge import Connection, connect
-from appliance.store.connection import connect_reader, connect_writer, ensure_file
+from appliance.store.connection import (
+    connect_reader,
+    connect_writer,
+    ensure_file,
+    wait_for_others,
+)
 from appliance.store.errors import StoreUnavailable, unavailable
 from appliance.store.migrations import check_sealing, migrate
 from appliance.store.readers import Pulse, Readers, Watcher
@@ -189,6 +194,7 @@ def _open_writer(path: Path, sealer: Sealer) -> sqlite3.Connection:
     try:
         migrate(db)
         check_sealing(db, sealer)
+        wait_for_others(db, 0)  # who waits says so: see begin_patiently
     except BaseException:
         db.close()
         raise
@@ -202,5 +208,5 @@ async def _checkpoint(connection: Connection) -> None:
 
 
 def _fold(db: sqlite3.Connection) -> None:
-    db.execute("PRAGMA busy_timeout = 0")  # whoever is busy folds it later
+    # Whoever is busy folds it later.
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()

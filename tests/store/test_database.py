@@ -78,7 +78,7 @@ async def test_commits_are_synced_and_rows_hold_together(store: Store) -> None:
         return [db.execute(f"PRAGMA {name}").fetchone()[0] for name in names]
 
     writing = store._writer._connection
-    assert await writing.transact(settings) == ["wal", 2, 1, 5000]
+    assert await writing.transact(settings) == ["wal", 2, 1, 0]
 
 
 async def test_a_reader_cannot_write(store: Store) -> None:

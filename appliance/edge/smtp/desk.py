@@ -283,8 +283,8 @@ class Session:
         letter = read_letter(data, login.dialect, habits)
         if isinstance(letter, Refusal):
             return letter
-        for sender in letter.senders:
-            refusal = self._mind(login, sender.address)
+        for sender in letter.senders if len(letter.senders) > 1 else ():
+            refusal = self._mind(login, sender.address)  # of one alone intake does it
             if refusal is not None:
                 return refusal
         around = self._circumstances()
