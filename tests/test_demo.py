@@ -1,5 +1,4 @@
 import json
-import logging
 import re
 import signal
 import subprocess
@@ -14,6 +13,7 @@ from appliance import demo
 from appliance.flow.setup import DataFolder, FolderError, initialise
 from tests.fakes.postroom import ROOT, program_words
 from tests.fakes.programs import wait_until
+from tests.fakes.this_process import as_it_was
 
 KINDS = ["processed", "sent", "opened", "clicked"]
 
@@ -31,12 +31,8 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(autouse=True)
 def _log_as_it_was() -> Iterator[None]:
     """The demo sets the log up; a later test must not find its stream."""
-    loggers = [logging.getLogger(name) for name in (None, "postroom")]
-    before = [(one, list(one.handlers), one.level) for one in loggers]
-    yield
-    for one, handlers, level in before:
-        one.handlers[:] = handlers
-        one.setLevel(level)
+    with as_it_was():
+        yield
 
 
 def play(capsys: pytest.CaptureFixture[str], *, as_json: bool = False) -> str:

@@ -29,6 +29,7 @@ from appliance.store.login_blocks import lift_login_block
 from appliance.store.messages import get_message, list_recent
 from tests.fakes.house import (
     DOMAIN,
+    NO_TLS,
     SEND,
     House,
     Premises,
@@ -166,7 +167,7 @@ async def test_several_doors_and_no_door(tmp_path: Path) -> None:
     binds = "http.bind=127.0.0.1:0,127.0.0.1:0"
     async with running(premises, binds) as house:
         assert len(set(house.addresses.http)) == 2
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(trust_env=False, verify=NO_TLS) as client:
             for address in house.addresses.http:
                 answer = await client.get(f"http://{address}/healthz")
                 assert answer.status_code == 200
@@ -367,7 +368,9 @@ async def test_new_connections_are_refused_once_it_stops(tmp_path: Path) -> None
         with trio.fail_after(SOON):
             while True:
                 try:
-                    async with httpx.AsyncClient(trust_env=False) as client:
+                    async with httpx.AsyncClient(
+                        trust_env=False, verify=NO_TLS
+                    ) as client:
                         await client.get(f"{house.addresses.http_url}/healthz")
                 except httpx.TransportError:
                     break
@@ -391,7 +394,7 @@ async def test_a_delivery_under_way_ends(tmp_path: Path) -> None:
 async def test_what_does_not_end_in_time_is_released(tmp_path: Path) -> None:
     """Nothing stays in flight: the next start sends it."""
     upstream = FakeUpstream(Script({"MAIL": Hold(trio.Event())}))
-    async with holding(tmp_path, upstream) as house:
+    async with holding(tmp_path, upstream, "relay.drain_timeout=1s") as house:
         message = UUID((await house.send()).json()[0]["messageId"])
         await reaches(upstream, "MAIL")
         folder = house.folder
@@ -501,7 +504,7 @@ class Process:
     async def send(self) -> UUID:
         """Post one mail; its id."""
         http = json.loads(self.folder.addresses.read_text())["http"]
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(trust_env=False, verify=NO_TLS) as client:
             answer = await client.post(
                 f"http://{http}{SEND}",
                 json=mail(),

@@ -35,6 +35,7 @@ class Ledger:
         self._of_provider: Counter[ProviderId] = Counter()
         self._on_the_way = 0  # settlements that the store has and not yet written
         self._unrecorded: list[Settlement] = []
+        self._written = trio.Event()  # the next settlement, or could not be
         self.size_bytes = 0
 
     def __len__(self) -> int:
@@ -74,9 +75,13 @@ class Ledger:
     async def close(self, now_ns: int, at_most: float) -> None:
         """Write what can be written in that time; release what was not tried."""
         with trio.move_on_after(at_most):
+            self.record_again()
             while self._on_the_way or self._unrecorded:
-                self.record_again()
-                await trio.sleep(AGAIN_SECONDS if self._unrecorded else 0)
+                if self._on_the_way:
+                    await self._written.wait()
+                else:
+                    await trio.sleep(AGAIN_SECONDS)
+                    self.record_again()
         known = {settlement.delivery for settlement in self._unrecorded}
         left = [delivery for delivery in self._flying if delivery not in known]
         try:
@@ -88,6 +93,8 @@ class Ledger:
 
     def _on_written(self, settlement: Settlement, result: object) -> None:
         self._on_the_way -= 1
+        self._written.set()
+        self._written = trio.Event()
         failpoint.reach("settle.after_commit")
         if isinstance(result, Exception):
             if not self._unrecorded:  # one line for all that meet the same fate

@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from appliance.cli import main
+from tests.fakes.mould import Mould
 
 Postroom = Callable[..., Result]
 
@@ -13,9 +14,13 @@ Postroom = Callable[..., Result]
 @pytest.fixture(autouse=True)
 def _no_settings_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands see no settings but the test's own."""
+    _forget_settings(monkeypatch)
+
+
+def _forget_settings(environment: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("POSTROOM_"):
-            monkeypatch.delenv(name)
+            environment.delenv(name)
 
 
 @pytest.fixture
@@ -38,8 +43,18 @@ def postroom(data: Path, monkeypatch: pytest.MonkeyPatch) -> Postroom:
     return invoke
 
 
+@pytest.fixture(scope="session")
+def initialised(tmp_path_factory: pytest.TempPathFactory) -> Mould:
+    """What `init` makes."""
+    folder = tmp_path_factory.mktemp("initialised") / "data"
+    with pytest.MonkeyPatch.context() as environment:
+        _forget_settings(environment)
+        assert CliRunner().invoke(main, ["init", "--data", str(folder)]).exit_code == 0
+    return Mould(folder)
+
+
 @pytest.fixture
-def ready(postroom: Postroom) -> Postroom:
+def ready(postroom: Postroom, data: Path, initialised: Mould) -> Postroom:
     """As ``postroom``, on a folder that `init` has made."""
-    assert postroom("init").exit_code == 0
+    initialised.cast(data)
     return postroom

@@ -23,7 +23,7 @@ def sender(ready: Postroom) -> Postroom:
 def _no_dns(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody answers questions about names."""
     monkeypatch.setenv("POSTROOM_DNS_NAMESERVERS", "127.0.0.1:9")
-    monkeypatch.setenv("POSTROOM_DNS_TIMEOUT", "200ms")
+    monkeypatch.setenv("POSTROOM_DNS_TIMEOUT", "50ms")
 
 
 def queued(ready: Postroom) -> int:

@@ -1,4 +1,8 @@
-"""`postroom serve` and the commands beside it, as real processes."""
+"""`postroom serve` as a real process, and the commands beside it.
+
+Commands that only answer run in this process, and so does a `serve` that is refused:
+that saves a second each.
+"""
 
 import errno
 import json
@@ -7,39 +11,73 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
 from appliance import serve as server
 from appliance.cli import main
+from tests.fakes.mould import Mould
 from tests.fakes.postroom import ROOT, Postroom, program_words
 from tests.fakes.programs import wait_until
+from tests.fakes.this_process import as_it_was
 
+NAME = "example.com"
 MAIL = ("--from", "a@example.com", "--subject", "x", "--text", "x")
 
 
+def ran(data: Path, *words: str) -> str:
+    """What a command prints that has to work."""
+    result = CliRunner().invoke(main, [*words, "--data", str(data)])
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def status_of(house: Postroom) -> Any:
+    """What `status` says."""
+    return json.loads(ran(house.data, "status", "--json"))
+
+
+@pytest.fixture(scope="module")
+def furnished(tmp_path_factory: pytest.TempPathFactory, initialised: Mould) -> Mould:
+    """A data folder with a domain that may send, made by commands."""
+    data = tmp_path_factory.mktemp("furnished") / "data"
+    initialised.cast(data)
+    for words in (("domain", "add", NAME), ("domain", "trust", NAME)):
+        ran(data, *words)
+    return Mould(data)
+
+
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[Postroom]:
+def house(tmp_path: Path, furnished: Mould) -> Iterator[Postroom]:
     """A data folder with a domain that may send."""
     house = Postroom(tmp_path)
-    house.init()
-    house.run("domain", "add", "example.com")
-    house.run("domain", "trust", "example.com")
+    furnished.cast(house.data)
     yield house
     house.close()
     assert not house.troubles()
 
 
+def refused(data: Path, *words: str) -> str:
+    """What `serve` says when it does not start."""
+    with as_it_was():
+        result = CliRunner().invoke(main, ["serve", "--data", str(data), *words])
+    assert isinstance(result.exception, SystemExit)
+    assert result.exit_code == 1
+    assert "Traceback" not in result.stderr
+    return result.stderr
+
+
 def test_commands_work_beside_the_server(house: Postroom) -> None:
     """Mail handed in by a command leaves, is told by the websocket, and once only."""
-    house.run("send", *MAIL, "--to", "b@example.net")
+    ran(house.data, "send", *MAIL, "--to", "b@example.net")
     house.start()
-    status = house.ask("status")
+    status = status_of(house)
     assert status["running"] is True
     assert status["addresses"] == house.addresses()
     tail = house.spawn("events", "tail", "--after", "0", "--json")
-    house.run("send", *MAIL, "--to", "c@example.net")
+    ran(house.data, "send", *MAIL, "--to", "c@example.net")
 
     def told() -> list[int]:
         lines = house.log().splitlines()
@@ -52,7 +90,7 @@ def test_commands_work_beside_the_server(house: Postroom) -> None:
     assert tail.wait(20) == 0
     assert told() == [1, 2, 3, 4]
     assert house.stop() == 0
-    assert house.ask("status")["running"] is False
+    assert status_of(house)["running"] is False
     assert not house.addresses_file.exists()
 
 
@@ -64,38 +102,38 @@ def test_a_data_folder_has_one_server(house: Postroom) -> None:
     assert (
         str(house.data / "run" / "lock") in json.loads(second.err)["error"]["message"]
     )
-    assert house.ask("status")["running"] is True
+    assert status_of(house)["running"] is True
 
 
-def test_a_port_that_is_taken_is_named(house: Postroom) -> None:
+def test_a_port_that_is_taken_is_named(furnished: Mould, tmp_path: Path) -> None:
     """A refusal in one sentence, not a traceback."""
+    furnished.cast(data := tmp_path / "data")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         bind = f"127.0.0.1:{taken.getsockname()[1]}"
-        done = house.attempt("serve", "--set", f"http.bind={bind}")
-    assert done.status == 1
-    assert bind in done.err
-    assert "http.bind" in done.err
-    assert "smtp.submission" in done.err
+        said = refused(data, "--set", f"http.bind={bind}")
+    assert bind in said
+    assert "http.bind" in said
+    assert "smtp.submission" in said
 
 
-def test_a_certificate_that_is_missing_is_named(house: Postroom) -> None:
+def test_a_certificate_that_is_missing_is_named(
+    furnished: Mould, tmp_path: Path
+) -> None:
     """With the settings that say which; in words."""
-    done = house.attempt("serve", "--set", "smtp.certificate=/nosuch/cert.pem")
-    assert done.status == 1
-    assert "/nosuch/cert.pem: No such file" in done.err
-    assert "smtp.key" in done.err
+    furnished.cast(data := tmp_path / "data")
+    said = refused(data, "--set", "smtp.certificate=/nosuch/cert.pem")
+    assert "/nosuch/cert.pem: No such file" in said
+    assert "smtp.key" in said
 
 
-@pytest.mark.parametrize("words", [("serve",), ("serve", "--set", "a.b=c")])
+@pytest.mark.parametrize("words", [(), ("--set", "a.b=c")])
 def test_a_server_without_data_or_with_wrong_settings_does_not_start(
     tmp_path: Path, words: tuple[str, ...]
 ) -> None:
     """Both are said as errors, and nothing is made."""
-    house = Postroom(tmp_path)
-    done = house.attempt(*words)
-    assert done.status == 1
-    assert done.err.startswith("Error: ")
-    assert not house.data.exists()
+    data = tmp_path / "data"
+    assert refused(data, *words).startswith("Error: ")
+    assert not data.exists()
 
 
 def test_wrong_usage_of_a_real_process_is_status_2(tmp_path: Path) -> None:
@@ -105,9 +143,8 @@ def test_wrong_usage_of_a_real_process_is_status_2(tmp_path: Path) -> None:
 
 def test_a_closed_pipe_is_no_trouble(house: Postroom) -> None:
     """`postroom events list | head` ends quietly."""
-    house.run(
-        "send", *MAIL, *[word for n in range(9) for word in ("--to", f"b{n}@c.de")]
-    )
+    to = [word for n in range(9) for word in ("--to", f"b{n}@c.de")]
+    ran(house.data, "send", *MAIL, *to)
     words = [*program_words(), "events", "list", "--data", str(house.data)]
     with subprocess.Popen(
         words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT
@@ -119,10 +156,10 @@ def test_a_closed_pipe_is_no_trouble(house: Postroom) -> None:
 
 
 def test_a_bug_of_the_server_is_not_taken_for_full_output(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, furnished: Mould, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All of it is to be seen: it leaves the command with its cause."""
-    Postroom(tmp_path).init()
+    furnished.cast(Postroom(tmp_path).data)
 
     def fail(*_: object) -> int:
         raise OSError(errno.EBADF, "Bad file descriptor")

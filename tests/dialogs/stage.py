@@ -1,6 +1,5 @@
 """Where transcripts are played: the same house twice, without and with a socket."""
 
-import ssl
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
@@ -18,6 +17,7 @@ from appliance.store.suppressions import SuppressionReason, add_suppression
 from appliance.store.transaction import Tx
 from tests.dialogs.script import Act, Script
 from tests.fakes.house import NOW_NS, add_key, add_sender_domain
+from tests.fakes.smtp_doors import trusting
 
 SECOND = "second.example"
 UNVERIFIED = "unverified.example"
@@ -153,10 +153,8 @@ class SocketLine:
 
     async def start_tls(self) -> None:
         """Shake hands; whose certificate it is does not matter here."""
-        context = ssl.create_default_context()
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         covered = trio.SSLStream(
-            self._stream, context, server_hostname="x", https_compatible=True
+            self._stream, trusting(), server_hostname="x", https_compatible=True
         )
         await covered.do_handshake()
         self._stream = covered

@@ -236,28 +236,45 @@ async def test_a_mail_that_we_cannot_make_stops_no_other(
 async def test_what_could_not_be_recorded_is_recorded_later(tmp_path: Path) -> None:
     """ATTACKS 26: the disk took nothing when the upstream had taken the mail."""
     async with floor(tmp_path) as made:
-        held = trio.Event()
-        made.upstream.scripts = (Script({"DOT": (Hold(held), Say("250 mine"))}),)
-        await made.send("a@rcpt.test")
-
-        async def on_the_wire() -> bool:
-            await trio.lowlevel.checkpoint()
-            return bool(made.upstream.verbs) and "DATA" in made.upstream.verbs[0]
-
-        await made.until(on_the_wire)
-        await made.store.write(refuse_events, on=True)
-        held.set()
-
-        async def tried() -> bool:
-            await trio.lowlevel.checkpoint()
-            return bool(made.relay._ledger.unrecorded)
-
-        await made.until(tried)
+        await send_unrecorded(made)
         assert made.of(EventType.SENT) == []
         await made.store.write(refuse_events, on=False)
         made.relay.ring()
         await made.until_events(EventType.SENT, 1)
     assert len(made.upstream.received) == 1
+
+
+async def test_a_stop_does_not_hammer_a_disk_that_takes_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """ATTACKS 26: one try a second and a line for each, until the drain is over."""
+    async with floor(tmp_path, drain_seconds=0.2) as made:
+        await send_unrecorded(made)
+        caplog.clear()
+    tries = [one for one in caplog.records if one.message == "relay.unrecorded"]
+    assert 1 <= len(tries) <= 2
+    assert made.relay._ledger.unrecorded == 1
+
+
+async def send_unrecorded(made: Floor) -> None:
+    """Send a mail that the upstream takes while the disk takes nothing."""
+    held = trio.Event()
+    made.upstream.scripts = (Script({"DOT": (Hold(held), Say("250 mine"))}),)
+    await made.send("a@rcpt.test")
+
+    async def on_the_wire() -> bool:
+        await trio.lowlevel.checkpoint()
+        return bool(made.upstream.verbs) and "DATA" in made.upstream.verbs[0]
+
+    await made.until(on_the_wire)
+    await made.store.write(refuse_events, on=True)
+    held.set()
+
+    async def tried() -> bool:
+        await trio.lowlevel.checkpoint()
+        return bool(made.relay._ledger.unrecorded)
+
+    await made.until(tried)
 
 
 def refuse_events(tx: Tx, *, on: bool) -> None:

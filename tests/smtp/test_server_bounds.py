@@ -8,7 +8,7 @@ from appliance.smtp.inbox import MAX_AUTH_LINE_BYTES, MAX_LINE_BYTES
 from tests.smtp.talk import ENVELOPE, MANNERS, Talk, in_content, ready
 
 PIECE = 16 * 1024
-MEGABYTES = 4 * 1024 * 1024
+MEGABYTES = 2 * 1024 * 1024
 # A session that is not ended by its manners, so that memory alone is at stake.
 ENDLESS = replace(
     MANNERS,

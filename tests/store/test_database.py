@@ -47,7 +47,7 @@ def modes(folder: Path) -> dict[str, int]:
 
 async def test_all_files_are_readable_by_their_owner_alone(tmp_path: Path) -> None:
     """ATTACKS 27: no other user of the machine reads mail or keys, even in the log."""
-    async with open_temp_store(tmp_path):
+    async with open_store(tmp_path / "postroom.db", sealing_key=SEALING_KEY):
         found = modes(tmp_path)
     assert found == dict.fromkeys(
         ("postroom.db", "postroom.db-wal", "postroom.db-shm"), 0o600
@@ -124,7 +124,7 @@ async def test_a_file_that_is_no_database_is_a_clear_error(tmp_path: Path) -> No
 async def test_a_folder_that_is_not_there_is_a_clear_error(tmp_path: Path) -> None:
     """The path is in the message."""
     with pytest.raises(StoreUnavailable, match="nowhere"):
-        async with open_temp_store(tmp_path / "nowhere"):
+        async with open_store(tmp_path / "nowhere" / "x.db", sealing_key=SEALING_KEY):
             pass
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import trio
 import trio.testing
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.core.event import Event
@@ -378,7 +378,6 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None)
 @given(steps)
 def test_what_was_acknowledged_is_on_disk_and_nothing_else(
     plan: list[tuple[str, bool, int | None, int]],
