@@ -149,7 +149,9 @@ def start_postroom(
     made.init()
     port = str(sink.port)
     where = ("--host", "127.0.0.1", "--port", port, "--security", "none")
-    made.run("provider", "add", "sink", *where, "--no-test")
+    # As many connections as Postfix begins with.
+    most = ("--connections", TUNED["initial_destination_concurrency"])
+    made.run("provider", "add", "sink", *where, *most, "--no-test")
     made.run("pool", "add", POOL, "sink=100", "--default")
     made.run("domain", "add", DOMAIN)
     made.run("domain", "trust", DOMAIN)
