@@ -41,7 +41,7 @@ from appliance.flow.setup import (
 )
 from appliance.serve import Addresses, run_server
 from appliance.settings import Settings, load_settings
-from appliance.store.domains import trust_domain
+from appliance.store.domain_checks import trust_domain
 
 DOMAIN = "demo.postroom.test"
 TARGET = "https://www.example.com/orders/4711?from=mail"
@@ -154,7 +154,7 @@ async def _set_up(folder: DataFolder) -> Initialised:
         domain = await take_on(store, made.sub_account.id, DOMAIN, "vm.test", "vm.test")
         assert domain is not None
         purposes = [Purpose.DKIM, Purpose.DKIM_ED25519, Purpose.RETURN_PATH]
-        await store.write(trust_domain, domain.id, purposes)
+        await store.write(trust_domain, domain.id, purposes, time.time_ns())
     return made
 
 

@@ -88,6 +88,7 @@ def serve(data: Path, settings: Settings) -> int:
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
     gc.set_threshold(*COLLECT_AFTER)
     _take_all_files()
+    gc.freeze()  # modules stay; to look at them all took 60 ms of each collection
     trio.run(_until_signalled, DataFolder(data), settings)
     return 0
 
@@ -183,6 +184,7 @@ async def _run(
         beside.start_soon(services.heart.run)
         beside.start_soon(services.upkeep.run)
         beside.start_soon(services.room.run)
+        beside.start_soon(services.rechecks.run)
         async with trio.open_nursery() as workers:
             async with trio.open_nursery() as doors:
                 addresses = await _open_doors(doors, services, tls, settings, closing)
@@ -195,6 +197,7 @@ async def _run(
                     workers.start_soon(services.relay.run)
                     beside.start_soon(services.doubts.run)
                     beside.start_soon(services.clockwatch.run)
+                    beside.start_soon(services.classifier.run)
                 gc.freeze()  # what is here by now stays: never look at it again
                 with ready(addresses):
                     await closing.wait()

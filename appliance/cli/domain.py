@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -14,6 +15,16 @@ from appliance.cli.data import (
     pick_sub_account,
     settings_of,
 )
+from appliance.cli.domain_keys import (
+    named_selector,
+    of_owner,
+    own_key_file,
+    read_wish,
+    retire,
+    rotate,
+    warn_of_weakness,
+)
+from appliance.cli.domain_tracking import track
 from appliance.cli.domain_words import (
     facts,
     finding_facts,
@@ -23,17 +34,15 @@ from appliance.cli.domain_words import (
     warn_of_local_name,
 )
 from appliance.cli.show import line, lines, note, say, table
-from appliance.core.domain import Purpose, SenderDomain
+from appliance.core.domain import Algorithm, Purpose, SenderDomain
 
 if TYPE_CHECKING:  # these take 0.3 s to import, and --help needs none
+    from appliance.flow.domain_keys import KeyWish
     from appliance.flow.verification import Finding
     from appliance.settings import Settings
 
 _of_sub_account = click.option(
     "--sub-account", default="", metavar="ID", help="Its owner. Default: the first."
-)
-_of_owner = click.option(
-    "--sub-account", default="", metavar="ID", help="Its owner, where several have it."
 )
 
 
@@ -42,17 +51,28 @@ def domain() -> None:
     """Add, verify and remove sender domains: those that may stand in From."""
 
 
+domain.add_command(rotate)
+domain.add_command(retire)
+domain.add_command(track)
+
+
 @domain.command(
     short_help="Add a domain and print its DNS records.",
     epilog=example("postroom domain add example.com"),
 )
 @click.argument("name")
+@named_selector
+@own_key_file
 @_of_sub_account
 @common
-def add(call: Call, *, name: str, sub_account: str) -> None:
+def add(
+    call: Call, *, name: str, selector: str, key_file: Path | None, sub_account: str
+) -> None:
     """Add a domain, make its DKIM keys, and print the DNS records to publish."""
     settings, ascii_name = settings_of(call), domain_name(name)
-    made = run(lambda: _add(call, settings, ascii_name, sub_account))
+    wish = read_wish(selector, key_file, Algorithm.RSA_SHA256)
+    made = run(lambda: _add(call, settings, ascii_name, sub_account, wish))
+    warn_of_weakness(*made.keys)
     if call.as_json:
         line(facts(made))
         return
@@ -81,7 +101,7 @@ def list_all(call: Call) -> None:
     epilog=example("postroom domain show example.com"),
 )
 @click.argument("name")
-@_of_owner
+@of_owner
 @common
 def show(call: Call, *, name: str, sub_account: str) -> None:
     """Show the DNS records of a domain and what is known of each."""
@@ -99,21 +119,25 @@ def show(call: Call, *, name: str, sub_account: str) -> None:
     epilog=example("postroom domain verify example.com"),
 )
 @click.argument("name")
-@_of_owner
+@of_owner
 @common
 def verify(call: Call, *, name: str, sub_account: str) -> None:
     """Look up the records of a domain and say what was found and what was expected.
 
     Mail from the domain is taken once its DKIM record is verified; the exit
     status is 1 as long as it is not. The resolvers are the setting dns.nameservers.
+    The server looks by itself too: every 10 minutes at what is not verified, daily at
+    the rest, which is given up only after three failed looks, a day apart.
     """
     settings = settings_of(call)
-    found, findings = run(lambda: _verify(call, settings, name, sub_account))
+    found, findings, new = run(lambda: _verify(call, settings, name, sub_account))
     if call.as_json:
         records = [finding_facts(finding) for finding in findings]
-        line({**facts(found), "records": records})
+        line({**facts(found), "records": records, "newKeys": new})
     else:
         show_findings(findings)
+        for selector in new:
+            say(f"\n{found.name} signs with {selector} from now on.")
     if not found.verified:
         hint = "DNS changes take a while. On your own word: postroom domain trust"
         raise Failure(f"{found.name} is not verified", f"{hint} {found.name}")
@@ -127,12 +151,13 @@ def verify(call: Call, *, name: str, sub_account: str) -> None:
 )
 @click.argument("name")
 @click.option("--tracking", is_flag=True, help="Its tracking host too.")
-@_of_owner
+@of_owner
 @common
 def trust(call: Call, *, name: str, tracking: bool, sub_account: str) -> None:
     """Count DKIM and the return path of a domain as verified on your own word.
 
     For networks without public DNS. The list shows on whose word a record counts.
+    A key that waits for its record (domain rotate) signs from now on.
     """
     purposes = [Purpose.DKIM, Purpose.DKIM_ED25519, Purpose.RETURN_PATH]
     if tracking:
@@ -146,40 +171,11 @@ def trust(call: Call, *, name: str, tracking: bool, sub_account: str) -> None:
 
 
 @domain.command(
-    short_help="Track opens and clicks of a domain's SMTP mail.",
-    epilog=example("postroom domain track example.com --opens --clicks"),
-)
-@click.argument("name")
-@click.option("--opens/--no-opens", default=None, help="Put a pixel into HTML.")
-@click.option("--clicks/--no-clicks", default=None, help="Lead links by us.")
-@_of_owner
-@common
-def track(
-    call: Call, *, name: str, opens: bool | None, clicks: bool | None, sub_account: str
-) -> None:
-    """Say what is tracked in mail that says nothing about it, as all SMTP mail does.
-
-    What is not named stays as it is; at first neither is tracked, and mail leaves
-    as it came. Requests over HTTP say it themselves.
-    """
-    if opens is None and clicks is None:
-        raise click.UsageError("say what: --opens, --no-opens, --clicks, --no-clicks")
-    found = run(lambda: _track(call, name, sub_account, opens=opens, clicks=clicks))
-    if call.as_json:
-        line(facts(found))
-        return
-    tracking = found.tracking
-    kinds = {"opens": tracking.opens, "clicks": tracking.clicks}
-    words = ", ".join(kind for kind, wanted in kinds.items() if wanted) or "nothing"
-    say(f"Tracked in SMTP mail from {found.name}: {words}.")
-
-
-@domain.command(
     short_help="Remove a domain and its keys.",
     epilog=example("postroom domain remove example.com"),
 )
 @click.argument("name")
-@_of_owner
+@of_owner
 @common
 def remove(call: Call, *, name: str, sub_account: str) -> None:
     """Remove a domain. Its DKIM keys are gone for good."""
@@ -191,15 +187,19 @@ def remove(call: Call, *, name: str, sub_account: str) -> None:
 
 
 async def _add(
-    call: Call, settings: "Settings", name: str, sub_account: str
+    call: Call, settings: "Settings", name: str, sub_account: str, wish: "KeyWish"
 ) -> SenderDomain:
+    from appliance.flow.domain_keys import KeyRefused
     from appliance.flow.new_domain import take_on
+
+    hosts = settings.public_host, settings.bounce_host
 
     async with open_house(call) as store:
         owner = await pick_sub_account(store, sub_account)
-        made = await take_on(
-            store, owner.id, name, settings.public_host, settings.bounce_host
-        )
+        try:
+            made = await take_on(store, owner.id, name, *hosts, wish=wish)
+        except KeyRefused as error:
+            raise Failure(str(error), error.hint) from None
     if made is None:
         hint = f"See its records: postroom domain show {name}"
         raise Failure(f"there is a domain {name} already", hint)
@@ -220,10 +220,10 @@ async def _find(call: Call, name: str, sub_account: str) -> SenderDomain:
 
 async def _verify(
     call: Call, settings: "Settings", name: str, sub_account: str
-) -> "tuple[SenderDomain, Sequence[Finding]]":
+) -> "tuple[SenderDomain, Sequence[Finding], list[str]]":
     from appliance.flow import verification
     from appliance.net.dns import Resolver
-    from appliance.store.domains import set_record_proofs
+    from appliance.store.domain_checks import note_looks
 
     async with open_house(call) as store:
         found = await pick_domain(store, name, sub_account)
@@ -233,19 +233,21 @@ async def _verify(
             time.time_ns(),
             settings.dns.timeout,
         )
-        records = [finding.record for finding in findings]
-        await store.write(set_record_proofs, found.id, records)
-        return await pick_domain(store, found.name, str(found.sub_account)), findings
+        looks = [(found.id, finding.look) for finding in findings]
+        noted = await store.write(note_looks, looks)
+        new = [one.selector for one in noted.promoted]
+        found = await pick_domain(store, found.name, str(found.sub_account))
+        return found, findings, new
 
 
 async def _trust(
     call: Call, name: str, sub_account: str, purposes: Sequence[Purpose]
 ) -> SenderDomain:
-    from appliance.store.domains import trust_domain
+    from appliance.store.domain_checks import trust_domain
 
     async with open_house(call) as store:
         found = await pick_domain(store, name, sub_account)
-        await store.write(trust_domain, found.id, purposes)
+        await store.write(trust_domain, found.id, purposes, time.time_ns())
         return await pick_domain(store, found.name, str(found.sub_account))
 
 
@@ -256,20 +258,3 @@ async def _remove(call: Call, name: str, sub_account: str) -> SenderDomain:
         found = await pick_domain(store, name, sub_account)
         await store.write(remove_domain, found.id)
         return found
-
-
-async def _track(
-    call: Call, name: str, sub_account: str, *, opens: bool | None, clicks: bool | None
-) -> SenderDomain:
-    from appliance.store.domains import set_tracking
-
-    async with open_house(call) as store:
-        found = await pick_domain(store, name, sub_account)
-        now = found.tracking
-        await store.write(
-            set_tracking,
-            found.id,
-            opens=now.opens if opens is None else opens,
-            clicks=now.clicks if clicks is None else clicks,
-        )
-        return await pick_domain(store, name, sub_account)

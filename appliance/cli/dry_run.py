@@ -69,7 +69,7 @@ def _show(pool: str, trial: "Trial") -> None:
         "To": trial.recipient,
         "Envelope sender": trial.mail.sender,
         "Pool": pool,
-        "Provider": trial.provider,
+        "Provider": f"{trial.provider} ({trial.draw})",
         "Earliest": moment(trial.due_ns),
         "Waits for": trial.waits_for or "nothing",
         "Size": f"{len(trial.mail.content)} bytes",

@@ -50,8 +50,9 @@ async def _load(call: Call, message: UUID) -> Facts | None:
     from appliance.store.explain import explain as read_story
 
     async with open_house(call) as store:
-        story = await store.read(read_story, message)
-        return None if story is None else story_facts(story, time.time_ns())
+        now_ns = time.time_ns()
+        story = await store.read(read_story, message, now_ns)
+        return None if story is None else story_facts(story, now_ns)
 
 
 def _tell(facts: Facts) -> Iterator[str]:
@@ -111,7 +112,8 @@ def _way(one: Facts) -> str:
     if not one["provider"]:
         return f"pool {one['pool']}, no provider drawn"
     share = "" if one["share"] is None else f" ({one['share']} % of it)"
-    return f"pool {one['pool']}, provider {one['provider']}{share}"
+    why = f" ({one['draw']})" if one["draw"] else share
+    return f"pool {one['pool']}, provider {one['provider']}{why}"
 
 
 def _suppressed(verdict: Facts | None) -> str:

@@ -160,7 +160,7 @@ async def _carry_out(
         desk = await _desk(store, order.wanted)
         if to_pool:
             pool = await pick_pool(store, to_pool)
-            if not pool.shares:
+            if not pool.members:
                 raise Failure(f"pool {to_pool} has no provider")
             order = replace(order, pool=pool.id)
         return await desk.act(order, progress=progress)

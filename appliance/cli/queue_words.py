@@ -90,6 +90,8 @@ def _row(one: Waiting) -> tuple[object, ...]:
     due = "-" if one.due_ns is None else moment(one.due_ns)
     via = f"{one.pool or '-'}/{one.provider or '-'}"
     why = (one.waits_for or one.last_text)[:MAX_REASON_CHARS] or "-"
+    if one.waits_until_ns is not None:
+        why += f" until {moment(one.waits_until_ns)}"
     state = state_word(one.state)
     return one.number, one.uuid, state, due, one.attempts, one.recipient, via, why
 

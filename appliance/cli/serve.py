@@ -1,5 +1,9 @@
 """`postroom serve`: runs the server until it is told to stop."""
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import click
 
 from appliance.cli.common import (
@@ -38,10 +42,11 @@ def serve(call: Call, *, overrides: tuple[str, ...]) -> None:
     Where it listens is written to run/addresses.json in the data folder.
     """
     settings = settings_of(call, overrides)
-    from appliance import serve as server
-    from appliance.edge.listen import BindError
-    from appliance.flow.setup import DataFolder, FolderError
-    from appliance.net.tls_server import CertificateError
+    with _no_collections():  # a tenth of the time that this takes
+        from appliance import serve as server
+        from appliance.edge.listen import BindError
+        from appliance.flow.setup import DataFolder, FolderError
+        from appliance.net.tls_server import CertificateError
 
     try:
         DataFolder(call.data).read_secret()  # is there a data folder at all?
@@ -57,3 +62,13 @@ def serve(call: Call, *, overrides: tuple[str, ...]) -> None:
     except OSError as error:  # a bug, of which all is to be seen
         raise RuntimeError("the server failed") from error
     click.get_current_context().exit(status)
+
+
+@contextmanager
+def _no_collections() -> Iterator[None]:
+    """Look for no garbage: what is made meanwhile is here to stay."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()

@@ -1,31 +1,14 @@
 """What the test of a provider looks like: its steps, and why it failed."""
 
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from appliance.cli.common import Call
 from appliance.cli.show import line, plain, table
-from appliance.smtp.outcome import FailureClass
-
-if TYPE_CHECKING:  # net takes 0.2 s to import, and --help needs none
-    from appliance.net.smtp_probe import ProbeStep
-
-# As the documentation names them.
-WORDS: Mapping[FailureClass, str] = MappingProxyType(
-    {
-        FailureClass.CONNECTION_REFUSED: "Connection refused",
-        FailureClass.TLS_FAILED: "TLS handshake failed",
-        FailureClass.AUTH_REJECTED: "Auth rejected",
-        FailureClass.MAIL_FAILED: "MAIL FROM failure",
-        FailureClass.RCPT_FAILED: "RCPT TO failure",
-        FailureClass.DATA_FAILED: "DATA failure",
-        FailureClass.TIMEOUT: "Timeout",
-    }
-)
+from appliance.dialects.failures import FAILURE_WORDS
+from appliance.smtp.outcome import ProbeStep
 
 
-def show_steps(call: Call, name: str, steps: Sequence["ProbeStep"]) -> None:
+def show_steps(call: Call, name: str, steps: Sequence[ProbeStep]) -> None:
     """Print the steps of the test of the provider ``name``."""
     if call.as_json:
         good = steps[-1].failure is None
@@ -38,20 +21,21 @@ def show_steps(call: Call, name: str, steps: Sequence["ProbeStep"]) -> None:
     table(("STEP", "CODE", "TIME", "ANSWER"), rows)
 
 
-def cause(steps: Sequence["ProbeStep"]) -> str:
+def cause(steps: Sequence[ProbeStep]) -> str:
     """Why the test failed, "" if it did not."""
     last = steps[-1]
     if last.failure is None:
         return ""
-    return f"{WORDS[last.failure]} at {last.stage.value}: {plain(last.message)}"
+    words = FAILURE_WORDS[last.failure]
+    return f"{words} at {last.stage.value}: {plain(last.message)}"
 
 
-def step_facts(step: "ProbeStep") -> dict[str, object]:
+def step_facts(step: ProbeStep) -> dict[str, object]:
     """One step as JSON."""
     return {
         "step": step.stage.value,
         "code": step.code,
         "message": step.message,
         "ms": step.milliseconds,
-        "failure": WORDS[step.failure] if step.failure else None,
+        "failure": FAILURE_WORDS[step.failure] if step.failure else None,
     }

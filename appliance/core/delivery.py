@@ -17,6 +17,7 @@ from appliance.core.ids import (
     SubAccountId,
 )
 from appliance.core.submission import Dimensions, Recipient, Tracking
+from appliance.core.throttle import Fare
 
 
 class State(IntEnum):
@@ -98,7 +99,7 @@ class Settlement:
     set for QUEUED and IN_DOUBT only. ``event`` is recorded with the change of
     state, or not at all if the delivery is no longer the relay's; so is
     ``attempt``, the try itself. ``waits_for`` is what holds the delivery besides
-    its time.
+    its time. ``fare`` is given back to the limits, for nothing was handed over.
     """
 
     delivery: DeliveryId
@@ -110,3 +111,4 @@ class Settlement:
     event: NewEvent | None = None
     waits_for: str = ""
     attempt: NewAttempt | None = None
+    fare: Fare | None = None

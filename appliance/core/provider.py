@@ -1,10 +1,14 @@
 """One upstream SMTP server that takes our mail (a smarthost)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from types import MappingProxyType
 from uuid import UUID
 
 from appliance.core.ids import ProviderId
+from appliance.core.recipient_class import RecipientClass
+from appliance.core.throttle import NO_LIMITS, Limits
 
 
 class Kind(Enum):
@@ -31,11 +35,13 @@ class AuthMethod(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Provider:
-    """A provider's settings; ``retry_plan`` is "" where the general one holds."""
+class NewProvider:
+    """A provider's settings; ``retry_plan`` is "" where the general one holds.
 
-    id: ProviderId
-    uuid: UUID
+    ``class_connections`` is how many connections somebody wished for each class of
+    recipients; it is kept for those who ask, and limits nothing.
+    """
+
     name: str
     kind: Kind = Kind.SMTP
     host: str = ""
@@ -47,3 +53,40 @@ class Provider:
     verify_certificate: bool = True
     max_connections: int = 5
     retry_plan: str = ""
+    limits: Limits = NO_LIMITS
+    class_connections: Mapping[RecipientClass, int] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+
+    @property
+    def connection(self) -> tuple[object, ...]:
+        """All that decides whether the server lets us in; a change is worth a test."""
+        return (
+            self.kind,
+            self.host,
+            self.port,
+            self.security,
+            self.username,
+            self.password,
+            self.auth_method,
+            self.verify_certificate,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provider(NewProvider):
+    """A provider as it is stored.
+
+    ``event_key_hint`` is the end of the key by which its log agent reports, "" if
+    there is none. ``tested_ns`` is when it last passed a test that was asked for: the
+    relay takes that, as any change of a setting, for a reason to try it again at once.
+    Moments are 0 for never, or for before they were kept.
+    """
+
+    id: ProviderId
+    uuid: UUID
+    event_key_hint: str = ""
+    tested_ns: int = 0
+    created_ns: int = 0
+    # Changes with every report, and nothing that depends on the settings needs it.
+    agent_last_seen_ns: int = field(default=0, compare=False)

@@ -103,7 +103,9 @@ class Tally:
 class Waiting:
     """One unfinished delivery as lists show it; ``number`` is the cursor of pages.
 
-    ``waits_for`` is what holds it besides its time, "" for nothing.
+    ``waits_for`` is what holds it besides its time, "" for nothing, and if that is a
+    limit, ``waits_until_ns`` when at the earliest it may go on. ``draw`` is why it goes
+    where it goes.
     """
 
     number: DeliveryId
@@ -122,3 +124,5 @@ class Waiting:
     last_code: int
     last_text: str
     waits_for: str
+    waits_until_ns: int | None = None
+    draw: str = ""

@@ -58,7 +58,9 @@ class Plot:
     """One copy: where it stands, what holds it, and each try of it.
 
     ``share`` is the provider's percentage of the pool as it is now, None if it has
-    none. ``suppression`` is what the list says now; at intake it was asked too.
+    none, and ``draw`` is why it was drawn. ``limit`` is the limit that holds it now,
+    with the moment until which it does at least. ``suppression`` is what the list says
+    now; at intake it was asked too.
     """
 
     id: DeliveryId
@@ -70,9 +72,11 @@ class Plot:
     pool: str
     provider: ProviderId | None
     share: int | None
+    draw: str
     last_code: int
     last_text: str
     waits_for: str
+    limit: tuple[str, int] | None
     created_ns: int
     due_ns: int | None
     settled_ns: int | None

@@ -1,7 +1,7 @@
 """All routes of the HTTP door, in the order in which they are looked for.
 
 What most requests want is answered by plain functions in front (``hot``); the
-rest by the Quart app.
+rest by the Quart app (``web``), which is made when it is first asked for.
 """
 
 from collections.abc import Mapping
@@ -13,25 +13,17 @@ from hypercorn.typing import (
     ASGISendCallable,
     HTTPScope,
 )
-from quart import Response, abort
-from quart_trio import QuartTrio
-from werkzeug.exceptions import HTTPException
 
 from appliance.core.token import TokenKind
 from appliance.dialects.sendpost import paths
 from appliance.dialects.sendpost.answer import JSON_TYPE, Answer
 from appliance.dialects.sendpost.errors import Fault
-from appliance.docs import read_page
-from appliance.edge.api import make_api
-from appliance.edge.dashboard.doorman import Doorman
-from appliance.edge.dashboard.pages import make_pages
-from appliance.edge.explain_api import make_explain_api
+from appliance.edge.http.account import AccountDoor, Request
 from appliance.edge.http.hot import Hot, HotRoutes
-from appliance.edge.http.lean import Lean
+from appliance.edge.http.later import Later
 from appliance.edge.http.respond import NoBody, read_body, send_json
 from appliance.edge.http.sendpost import SendDoor
 from appliance.edge.live import Authorise
-from appliance.edge.queue_api import make_queue_api
 from appliance.edge.tracker import Tracker, unavailable_as_503
 from appliance.flow.feed import Feed
 from appliance.flow.queue import QueueDesk
@@ -39,7 +31,6 @@ from appliance.store.database import Store
 from appliance.store.errors import StoreUnavailable
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-MAX_BODY_BYTES = 64 * 1024  # of requests to the Quart app; nothing larger is sent there
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +43,18 @@ class Rooms:
     tracker: Tracker
     authorise: Authorise
     queue: QueueDesk
+    account: AccountDoor
 
 
 def make_app(rooms: Rooms) -> ASGIFramework:
     """The application that the HTTP server runs."""
-    return HotRoutes(_hot_routes(rooms), _quart_app(rooms))
+
+    def make_rest() -> ASGIFramework:
+        from appliance.edge.web import make_web
+
+        return make_web(rooms.store, rooms.feed, rooms.queue, rooms.authorise)
+
+    return HotRoutes(_hot_routes(rooms), Later(make_rest))
 
 
 def _hot_routes(rooms: Rooms) -> Mapping[tuple[str, str], Hot]:
@@ -66,6 +64,7 @@ def _hot_routes(rooms: Rooms) -> Mapping[tuple[str, str], Hot]:
         ("POST", paths.SEND): _sending(rooms.send),
         ("POST", paths.SEND_TEMPLATE): _sending(rooms.send),
         **_refusing(rooms.send),
+        **_accounting(rooms.account),
         ("GET", "/healthz"): _alive,
         ("GET", "/readyz"): _ready(rooms.store),
     }
@@ -84,6 +83,32 @@ def _refusing(door: SendDoor) -> dict[tuple[str, str], Hot]:
     for path in (paths.SEND, paths.SEND_TEMPLATE):
         routes |= {(method, path): wrong for method in METHODS if method != "POST"}
     return routes
+
+
+def _accounting(door: AccountDoor) -> dict[tuple[str, str], Hot]:
+    """What an account's key opens, in every method: the door finds what is there."""
+    call = _calling(door)
+    return {
+        (method, f"{root}{rest}"): call
+        for root in (paths.PROVIDERS, paths.PROVIDERS_SHORT, paths.POOLS)
+        for rest in ("", "/*")
+        for method in METHODS
+    }
+
+
+def _calling(door: AccountDoor) -> Hot:
+    async def call(
+        scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable
+    ) -> None:
+        headers = list(scope["headers"])
+        body = await read_body(scope, receive, door.body_limit(headers))
+        if body is NoBody.GONE:
+            return
+        read = body if isinstance(body, bytes) else None
+        method, path, query = scope["method"], scope["path"], scope["query_string"]
+        await _say(send, await door.answer(Request(method, path, query, headers, read)))
+
+    return call
 
 
 def _refusal(door: SendDoor, fault: Fault) -> Hot:
@@ -146,37 +171,3 @@ async def _answers(store: Store) -> bool:
     except StoreUnavailable:
         return False
     return store.takes_writes
-
-
-def _quart_app(rooms: Rooms) -> QuartTrio:
-    app = QuartTrio("postroom", static_folder=None, root_path="/")
-    app.asgi_http_class = Lean
-    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
-    app.register_blueprint(make_api(rooms.store, rooms.feed, rooms.authorise))
-    app.register_blueprint(make_explain_api(rooms.store, rooms.authorise))
-    app.register_blueprint(make_queue_api(rooms.queue, rooms.authorise))
-    doorman = Doorman(rooms.store)
-    app.register_blueprint(make_pages(rooms.store, rooms.feed, doorman))
-
-    @app.get("/docs/<name>")
-    async def docs(name: str) -> Response:
-        page = read_page(name)
-        if page is None:
-            abort(404)
-        return Response(page, content_type="text/markdown; charset=utf-8")
-
-    @app.errorhandler(StoreUnavailable)
-    async def unavailable(_: StoreUnavailable) -> Response:
-        return _plain(503, "the database is not available right now")
-
-    @app.errorhandler(HTTPException)
-    async def refused(error: HTTPException) -> Response:
-        return _plain(error.code or 500, error.name.lower())
-
-    return app
-
-
-def _plain(status: int, message: str) -> Response:
-    return Response(
-        f'{{"message":"{message}"}}', status, content_type="application/json"
-    )

@@ -18,6 +18,9 @@ from appliance.dialects.sendpost import paths
 from appliance.dialects.sendpost.contract import Contract
 from appliance.dialects.sendpost.headers import trace_headers
 from appliance.edge.app import Rooms
+from appliance.edge.http.account import AccountDoor
+from appliance.edge.http.pools import PoolCalls
+from appliance.edge.http.providers import ProviderCalls
 from appliance.edge.http.sendpost import SendDoor
 from appliance.edge.keys import KeyRing
 from appliance.edge.live import LiveDoor
@@ -25,6 +28,7 @@ from appliance.edge.smtp.desk import Desk, Sizes
 from appliance.edge.smtp.guard import Guard, Thresholds
 from appliance.edge.smtp.reading import SECOND_NS, Habits
 from appliance.edge.tracker import Tracker
+from appliance.flow.classifier import Classifier
 from appliance.flow.clockwatch import ClockWatch
 from appliance.flow.directory import DirectoryKeeper
 from appliance.flow.doubts import Doubting, Doubts
@@ -35,7 +39,11 @@ from appliance.flow.feed import Feed
 from appliance.flow.heart import Heart
 from appliance.flow.intake import Intake
 from appliance.flow.prepare import Links
+from appliance.flow.provider_desk import ProviderDesk
+from appliance.flow.provider_words import Habits as UpstreamHabits
+from appliance.flow.provider_words import defaults_of
 from appliance.flow.queue import QueueDesk
+from appliance.flow.rechecks import Rechecks
 from appliance.flow.relay import Bounds, Relay
 from appliance.flow.room import Floor, Room, free_bytes_of
 from appliance.flow.settle import Policy
@@ -50,6 +58,7 @@ from appliance.settings import Settings
 from appliance.smtp.server import Manners as SessionManners
 from appliance.store.database import Store
 from appliance.store.events import last_number
+from appliance.store.tokens import Classify, class_by_name
 
 TOKENS = b"tracking tokens"  # what the key that seals links is for
 
@@ -68,6 +77,8 @@ class Services:
     relay: Relay
     doubts: Doubts
     clockwatch: ClockWatch
+    classifier: Classifier
+    rechecks: Rechecks
     rooms: Rooms
     live: LiveDoor
 
@@ -81,7 +92,9 @@ async def assemble(
     store.on_commit(feed.publish)
     tokens = TokenMaker(derived(folder.read_secret(), TOKENS))
     workshop = make_workshop(store, directory, tokens, settings)
-    relay = _make_relay(store, directory, workshop, settings)
+    classifier = make_classifier(store, settings)
+    await classifier.load()
+    relay = _make_relay(store, directory, workshop, settings, classifier.of)
     room = _make_room(store, folder, settings)
     intake = Intake(store, directory, time.time_ns, room.refusal)
     intake.on_accepted(relay.expect)
@@ -100,13 +113,21 @@ async def assemble(
             keys,
             limits,
             Contract(settings.api.default_contract),
-            make_dry_run(store, directory, intake, workshop, settings),
+            make_dry_run(
+                store,
+                directory,
+                intake,
+                workshop,
+                settings,
+                classify=classifier.of,
+            ),
         ),
         tracker=Tracker(
             EngagementDesk(store, directory, tokens, time.time_ns), paths.read_tracking
         ),
         authorise=keys.authorise,
         queue=QueueDesk(store, time.time_ns, relay.ring),
+        account=make_account_door(store, directory, keys, settings),
     )
     return Services(
         feed=feed,
@@ -119,8 +140,23 @@ async def assemble(
         relay=relay,
         doubts=Doubts(store, directory, _doubting(settings), time.time_ns),
         clockwatch=ClockWatch(store, time.time_ns, time.monotonic),
+        classifier=classifier,
+        rechecks=make_rechecks(store, settings),
         rooms=rooms,
         live=LiveDoor(feed, keys.authorise, render_event, settings.live),
+    )
+
+
+def make_account_door(
+    store: Store, directory: DirectoryKeeper, keys: KeyRing, settings: Settings
+) -> AccountDoor:
+    """Where providers and pools are looked after from afar."""
+    tell = directory.catch_up
+    desk = ProviderDesk(store, UpstreamHabits.of(settings), time.time_ns, tell)
+    providers = ProviderCalls(store, desk, defaults_of(settings))
+    contract = Contract(settings.api.default_contract)
+    return AccountDoor(
+        keys, contract, providers.calls(), PoolCalls(store, tell).calls()
     )
 
 
@@ -143,6 +179,8 @@ def make_dry_run(
     intake: Intake,
     workshop: Workshop,
     settings: Settings,
+    *,
+    classify: Classify = class_by_name,
 ) -> DryRun:
     """Where it is seen what would become of a mail."""
     return DryRun(
@@ -150,6 +188,31 @@ def make_dry_run(
         directory,
         intake,
         workshop,
+        lambda: Resolver([str(one) for one in settings.dns.nameservers]),
+        dns_seconds=settings.dns.timeout,
+        clock=time.time_ns,
+        classify=classify,
+    )
+
+
+def make_classifier(store: Store, settings: Settings) -> Classifier:
+    """Who knows whose servers take a recipient's mail in."""
+
+    def make_resolver() -> Resolver:
+        return Resolver([str(one) for one in settings.dns.nameservers])
+
+    return Classifier(
+        store,
+        make_resolver if settings.relay.classify_by_mx else None,
+        dns_seconds=settings.dns.timeout,
+        clock=time.time_ns,
+    )
+
+
+def make_rechecks(store: Store, settings: Settings) -> Rechecks:
+    """What looks again at the records of domains."""
+    return Rechecks(
+        store,
         lambda: Resolver([str(one) for one in settings.dns.nameservers]),
         dns_seconds=settings.dns.timeout,
         clock=time.time_ns,
@@ -196,7 +259,11 @@ def _make_room(store: Store, folder: DataFolder, settings: Settings) -> Room:
 
 
 def _make_relay(
-    store: Store, directory: DirectoryKeeper, workshop: Workshop, settings: Settings
+    store: Store,
+    directory: DirectoryKeeper,
+    workshop: Workshop,
+    settings: Settings,
+    classify: Classify,
 ) -> Relay:
     relay = settings.relay
     timeouts = Timeouts(
@@ -222,9 +289,11 @@ def _make_relay(
             relay.permanent_5xx,
             relay.in_doubt_after,
             _patience(settings),
+            relay.limit_wait,
         ),
         bounds=Bounds(relay.max_in_flight, relay.max_memory, relay.drain_timeout),
         clock=time.time_ns,
+        classify=classify,
     )
 
 

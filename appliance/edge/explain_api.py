@@ -25,14 +25,14 @@ def make_explain_api(store: Store, authorise: Authorise) -> Blueprint:
         who = authorise(headers)
         if who is None:
             return _answer({"message": "the key is missing or not valid"}, 401)
-        uuid = parse_uuid(text)
-        found = None if uuid is None else await store.read(explain, uuid)
+        uuid, now_ns = parse_uuid(text), time.time_ns()
+        found = None if uuid is None else await store.read(explain, uuid, now_ns)
         hidden = found is not None and not (
             who.sub_account is None or found.belongs_to(who.sub_account)
         )
         if found is None or hidden:
             return _answer({"message": "no such message is known"}, 404)
-        return _answer(story_facts(found, time.time_ns()))
+        return _answer(story_facts(found, now_ns))
 
     return api
 

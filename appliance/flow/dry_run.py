@@ -6,21 +6,20 @@ find verifies the signature. The provider is the one that the next draw would
 give; the draw does not count.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import trio
 
-from appliance.core.breaker import Condition, Health
 from appliance.core.delivery import Copy, NewDelivery, Role
 from appliance.core.domain import Purpose, SenderDomain
-from appliance.core.ids import ContentId, DeliveryId, MessageId, PoolId, ProviderId
+from appliance.core.ids import ContentId, DeliveryId, MessageId, ProviderId
 from appliance.core.message import NewMessage
-from appliance.core.pool import Share, draw
 from appliance.core.refusal import Reason, Refusal
 from appliance.core.submission import Content, Submission
 from appliance.flow.directory import DirectoryKeeper
 from appliance.flow.intake import Intake, Origin, judge
+from appliance.flow.outlook import Outlook, Outlooks
 from appliance.flow.relay import NO_RETURN_PATH
 from appliance.flow.settle import about
 from appliance.flow.verification import Lookup
@@ -28,11 +27,8 @@ from appliance.flow.workshop import Order, Rehearsed, Workshop
 from appliance.mime.dkim import check_signature
 from appliance.net.dns import Found, Trouble
 from appliance.store.database import Store
-from appliance.store.health import load_health
-from appliance.store.pools import load_shares
+from appliance.store.tokens import Classify, class_by_name
 
-MAX_COPIES = 10  # that are made for one request; the others differ in little
-MAX_BYTES = 4 * 1024 * 1024  # of mails that are made, but for the last
 AT_A_TIME = 2  # dry runs: each may hold some large mails in memory
 
 
@@ -62,6 +58,7 @@ class Trial:
     role: Role
     dropped: str = ""
     provider: str = ""
+    draw: str = ""
     due_ns: int = 0
     waits_for: str = ""
     mail: Rehearsed | None = field(default=None, repr=False)
@@ -77,26 +74,6 @@ class Report:
     left_out: int = 0
 
 
-@dataclass(slots=True)
-class _Outlook:
-    """Where the next mails would go, how well those upstreams are, what is shown."""
-
-    health: Mapping[ProviderId, Health]
-    shares: dict[PoolId, list[Share]] = field(default_factory=dict)
-    copies: int = 0
-    size_bytes: int = 0
-
-    @property
-    def has_room(self) -> bool:
-        """True if another copy may be shown."""
-        return self.copies < MAX_COPIES and self.size_bytes <= MAX_BYTES
-
-    def count(self, trial: Trial) -> None:
-        """Take note of a copy that is shown."""
-        self.copies += 1
-        self.size_bytes += 0 if trial.mail is None else len(trial.mail.content)
-
-
 class DryRun:
     """Answers what would become of a submission."""
 
@@ -110,6 +87,7 @@ class DryRun:
         *,
         dns_seconds: float,
         clock: Callable[[], int],
+        classify: Classify = class_by_name,
     ) -> None:
         self._store = store
         self._directory = directory
@@ -118,6 +96,7 @@ class DryRun:
         self._make_resolver = make_resolver
         self._dns_seconds = dns_seconds
         self._clock = clock
+        self._outlooks = Outlooks(store, classify)
         self._limit = trio.CapacityLimiter(AT_A_TIME)
 
     async def run(
@@ -130,36 +109,33 @@ class DryRun:
         """
         now_ns = self._clock()
         async with self._limit:
-            outlook = _Outlook(await self._store.read(load_health))
+            outlook = await self._outlooks.look(now_ns)
             return [
                 await self._report(judge(self._directory, origin, one, now_ns), outlook)
                 for one in submissions
             ]
 
     async def _report(
-        self, verdict: NewMessage | Refusal, outlook: _Outlook
+        self, verdict: NewMessage | Refusal, outlook: Outlook
     ) -> Report | Refusal:
         if isinstance(verdict, Refusal):
             return verdict
         full = self._intake.no_room(verdict.submission.content.size_bytes)
         if full is not None:
             return full
-        if verdict.pool not in outlook.shares:
-            shares = await self._store.read(load_shares, verdict.pool)
-            outlook.shares[verdict.pool] = shares
-        if not outlook.shares[verdict.pool]:  # since the pool was judged
+        if not await self._outlooks.knows(outlook, verdict.pool):  # since it was judged
             return Refusal(Reason.POOL_EMPTY, "pool", "The pool has no provider")
         trials: list[Trial] = []
         for delivery in verdict.deliveries:
             if not outlook.has_room:
                 break
             trials.append(await self._try(verdict, delivery, outlook))
-            outlook.count(trials[-1])
+            outlook.count(trials[-1].mail)
         left_out = len(verdict.deliveries) - len(trials)
         return Report(verdict.pool_name, tuple(trials), left_out)
 
     async def _try(
-        self, message: NewMessage, delivery: NewDelivery, outlook: _Outlook
+        self, message: NewMessage, delivery: NewDelivery, outlook: Outlook
     ) -> Trial:
         recipient = str(delivery.recipient.mailbox.address)
         trial = Trial(recipient, delivery.role, delivery.dropped)
@@ -169,32 +145,25 @@ class DryRun:
         host = domain.verified_host(Purpose.RETURN_PATH)
         if not host:
             return Trial(recipient, delivery.role, NO_RETURN_PATH)
-        copy = _copy(message, delivery, draw(outlook.shares[message.pool]))
-        known = self._directory.current.providers.get(copy.provider)
-        provider = "" if known is None else known.name
+        drawn = self._outlooks.draw(message, delivery, outlook)
+        copy = _copy(message, delivery, drawn.provider)
+        provider = outlook.names.get(copy.provider, "")
         what = about(copy, message.pool_name, provider)
         order = Order(copy, domain, host, what)
         made = await self._workshop.rehearse(order, message.submission.content)
         if isinstance(made, str):
             return Trial(recipient, delivery.role, made)
-        due_ns, waits_for = self._earliest(provider, outlook.health.get(copy.provider))
+        due_ns, waits_for = outlook.earliest(copy)
         return Trial(
             recipient,
             delivery.role,
             provider=provider,
+            draw=drawn.why,
             due_ns=due_ns,
             waits_for=waits_for,
             mail=made,
             signatures=await self._signatures(domain, made.content),
         )
-
-    def _earliest(self, provider: str, health: Health | None) -> tuple[int, str]:
-        """When a mail would leave at the earliest, and what it waits for."""
-        now_ns = self._clock()
-        if health is None or health.condition(now_ns) is Condition.UP:
-            return now_ns, ""
-        why = f"provider {provider} is down: {health.last_error}"
-        return max(now_ns, health.probe_ns or 0), why
 
     async def _signatures(
         self, domain: SenderDomain, content: bytes

@@ -40,6 +40,7 @@ def _trial_facts(trial: Trial) -> dict[str, object]:
     return {
         **facts,
         "provider": trial.provider,
+        "draw": trial.draw,
         "due": moment(trial.due_ns),
         "waitsFor": trial.waits_for,
         "envelopeSender": mail.sender,

@@ -67,6 +67,7 @@ def _plot(story: Story, plot: Plot, now_ns: int) -> Facts:
         "pool": plot.pool,
         "provider": _provider(story, plot),
         "share": plot.share,
+        "draw": plot.draw,
         "suppression": None if plot.suppression is None else _verdict(plot.suppression),
         "acceptedAt": moment(plot.created_ns),
         "settledAt": _moment(plot.settled_ns),
@@ -109,12 +110,20 @@ def _wait(story: Story, plot: Plot, now_ns: int) -> tuple[int | None, str]:
     """When it is tried, which an upstream that is down puts off."""
     health = None if plot.provider is None else story.health.get(plot.provider)
     if health is None or health.probe_ns is None or plot.due_ns is None:
-        return plot.due_ns, plot.waits_for
+        return _limited(plot)
     name = _provider(story, plot)
     why = f"provider {name} is {health.condition(now_ns).value}: {health.last_error}"
     if health.condition(now_ns) is Condition.ON_TRIAL:
         why += " (one mail at a time)"
     return max(plot.due_ns, health.probe_ns), why
+
+
+def _limited(plot: Plot) -> tuple[int | None, str]:
+    """When it is tried, which a limit puts off."""
+    if plot.limit is None:
+        return plot.due_ns, plot.waits_for
+    told, until_ns = plot.limit
+    return until_ns, told
 
 
 _NEXT = {

@@ -47,6 +47,7 @@ def _attached(dimensions: Dimensions) -> dict[str, object]:
 
 def waiting_facts(one: Waiting) -> dict[str, object]:
     """What is told of a delivery in the queue; the texts may be from outside."""
+    until_ns = one.waits_until_ns
     return {
         "number": int(one.number),
         "delivery": str(one.uuid),
@@ -62,6 +63,8 @@ def waiting_facts(one: Waiting) -> dict[str, object]:
         "since": moment(one.created_ns),
         "due": None if one.due_ns is None else moment(one.due_ns),
         "waitsFor": one.waits_for,
+        "waitsUntil": None if until_ns is None else moment(until_ns),
+        "draw": one.draw,
         "lastCode": one.last_code,
         "lastText": one.last_text,
     }

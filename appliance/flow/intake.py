@@ -234,7 +234,7 @@ def check_pool(directory: Directory, question: Question) -> Refusal | None:
     pool = _pool(directory, question)
     if pool is None:
         return _unknown_pool(question.pool)
-    if not pool.shares:
+    if not pool.members:
         detail = f"Pool {pool.name!r} has no provider"
         return Refusal(Reason.POOL_EMPTY, "pool", detail)
     return None

@@ -1,7 +1,8 @@
 """Mail that is ready for one provider, and the connections that carry it.
 
 A lane opens connections as mail comes, up to the provider's bound, keeps them
-while there is work, and ends those that idle. When no connection can be made at
+while there is work, and ends those that idle. The sub-accounts whose mail waits
+take turns. When no connection can be made at
 all, everything that waits in the lane learns of that one failure, rather than
 each mail finding out by itself.
 """
@@ -16,7 +17,8 @@ import trio
 from appliance import failpoint
 from appliance.core.delivery import Copy
 from appliance.core.event import About
-from appliance.core.ids import DeliveryId
+from appliance.core.ids import DeliveryId, SubAccountId
+from appliance.flow.turns import Turns
 from appliance.net.smtp_client import Permission, SmtpConnection
 from appliance.net.smtp_connect import Failure
 from appliance.smtp.outcome import Accepted, Outcome, Untouched
@@ -72,7 +74,7 @@ class SmtpLane:
         self._settled = settled
         self._most = max_connections
         self._idle_seconds = idle_seconds
-        self._ready: deque[Transaction[Job]] = deque()
+        self._ready: Turns[SubAccountId, Transaction[Job]] = Turns()
         self._idle = trio.lowlevel.ParkingLot()
         self._starts = trio.Event()
         self._tasks = 0
@@ -83,7 +85,8 @@ class SmtpLane:
     def put(self, job: Job) -> None:
         """Take a job; a connection carries it as soon as one is free."""
         to = (str(job.copy.recipient),)
-        self._ready.append(Transaction(job, job.sender, to, job.content, job.trail))
+        transaction = Transaction(job, job.sender, to, job.content, job.trail)
+        self._ready.put(job.copy.sub_account, transaction)
         if self._idle:
             self._idle.unpark()
         elif self._tasks < self._bound:
@@ -93,7 +96,7 @@ class SmtpLane:
         """Give back what waits, untouched; connections end after what they carry."""
         self._closed = True
         while self._ready:
-            self._settled(self._ready.popleft().tag, Untouched())
+            self._settled(self._ready.take().tag, Untouched())
         self._idle.unpark_all()
         self._starts.set()
 
@@ -118,7 +121,7 @@ class SmtpLane:
 
     def try_next(self) -> Transaction[Job] | None:
         """A transaction if one is ready."""
-        return self._ready.popleft() if self._ready else None
+        return self._ready.take() if self._ready else None
 
     def may_end(self, transaction: Transaction[Job]) -> Permission:
         """Have it noted that its final dot may leave."""
@@ -128,7 +131,7 @@ class SmtpLane:
         """Pass on how it ended; what no server looked at goes on to the next."""
         failpoint.reach("answer.read")
         if isinstance(outcome, Untouched) and not self._closed:
-            self._ready.appendleft(transaction)
+            self._ready.put_back(transaction.tag.copy.sub_account, transaction)
         else:
             self._settled(transaction.tag, outcome)
 
@@ -173,7 +176,7 @@ class SmtpLane:
             return
         now = trio.current_time()
         while self._ready:
-            transaction = self._ready.popleft()
+            transaction = self._ready.take()
             transaction.trail.fail(opening, now)
             self._settled(transaction.tag, failure)
 

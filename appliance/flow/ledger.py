@@ -7,14 +7,17 @@ taken, and it is never given back to the queue.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 import trio
 
 from appliance import failpoint
 from appliance.core.delivery import Copy, Settlement
-from appliance.core.ids import DeliveryId, ProviderId
+from appliance.core.ids import DeliveryId, ProviderId, SubAccountId
+from appliance.core.in_flight import InFlight
+from appliance.core.throttle import Fare
 from appliance.log import get
 from appliance.store import deliveries
 from appliance.store.database import Store
@@ -25,14 +28,27 @@ log = get("postroom.relay")
 AGAIN_SECONDS = 1.0
 
 
+def _free(_: Copy) -> Fare | None:
+    """What a delivery takes where nothing is limited."""
+    return None
+
+
 class Ledger:
     """The deliveries that are the relay's at the moment."""
 
-    def __init__(self, store: Store, settled: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        settled: Callable[[], None],
+        fare_of: Callable[[Copy], Fare | None] = _free,
+    ) -> None:
+        """``fare_of`` tells what a delivery took of limits, None for nothing."""
         self._store = store
         self._settled = settled
+        self._fare_of = fare_of
         self._flying: dict[DeliveryId, Copy] = {}
-        self._of_provider: Counter[ProviderId] = Counter()
+        self._deliveries: Counter[tuple[ProviderId, SubAccountId]] = Counter()
+        self._bytes_of: Counter[SubAccountId] = Counter()
         self._on_the_way = 0  # settlements that the store has and not yet written
         self._unrecorded: list[Settlement] = []
         self._written = trio.Event()  # the next settlement, or could not be
@@ -47,19 +63,24 @@ class Ledger:
         return len(self._unrecorded)
 
     @property
-    def of_provider(self) -> Mapping[ProviderId, int]:
-        """How many deliveries each provider has in flight."""
-        return self._of_provider
+    def in_flight(self) -> InFlight:
+        """Whose deliveries are in flight, and where, at this moment."""
+        return InFlight(+self._deliveries, +self._bytes_of)
 
     def open(self, copies: Sequence[Copy]) -> None:
         """Take claimed deliveries in."""
         for copy in copies:
             self._flying[copy.id] = copy
-            self._of_provider[copy.provider] += 1
-            self.size_bytes += copy.size_bytes
+            self._count(copy, 1)
 
     def settle(self, settlement: Settlement) -> None:
-        """Have a settlement written with the next commit."""
+        """Have a settlement written with the next commit.
+
+        If it is no try, nothing went, and what it took of limits is given back.
+        """
+        copy = self._flying[settlement.delivery]
+        if settlement.attempts == copy.attempts:
+            settlement = replace(settlement, fare=self._fare_of(copy))
         self._on_the_way += 1
         done = partial(self._on_written, settlement)
         self._store.write_later(deliveries.settle, settlement, done)
@@ -86,7 +107,9 @@ class Ledger:
         left = [delivery for delivery in self._flying if delivery not in known]
         try:
             if left:
-                await self._store.write(deliveries.release, left, now_ns)
+                fares = [self._fare_of(self._flying[one]) for one in left]
+                taken = [fare for fare in fares if fare is not None]
+                await self._store.write(deliveries.release, left, now_ns, taken)
                 log.info("relay.released", deliveries=len(left))
         except StoreUnavailable as error:  # the next start finds them
             log.warning("relay.store_unavailable", error=error)
@@ -102,6 +125,10 @@ class Ledger:
             self._unrecorded.append(settlement)
             return
         copy = self._flying.pop(settlement.delivery)
-        self._of_provider[copy.provider] -= 1
-        self.size_bytes -= copy.size_bytes
+        self._count(copy, -1)
         self._settled()
+
+    def _count(self, copy: Copy, one: int) -> None:
+        self._deliveries[copy.provider, copy.sub_account] += one
+        self._bytes_of[copy.sub_account] += one * copy.size_bytes
+        self.size_bytes += one * copy.size_bytes

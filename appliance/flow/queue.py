@@ -60,14 +60,16 @@ class QueueDesk:
         """The pool that mail can be moved to by this name, or why there is none."""
         for pool in await self._store.read(list_pools):
             if pool.name == name:
-                return pool.id if pool.shares else f"pool {name} has no provider"
+                return pool.id if pool.members else f"pool {name} has no provider"
         return f"there is no pool {name}"
 
     async def look(
         self, wanted: QueueFilter, limit: int, *, after: int = 0
     ) -> Sequence[Waiting]:
         """At most ``limit`` deliveries behind the number ``after``, oldest first."""
-        return await self._store.read(list_waiting, wanted, limit, after=after)
+        return await self._store.read(
+            list_waiting, wanted, limit, now_ns=self._clock(), after=after
+        )
 
     async def count(self, wanted: QueueFilter, by: By) -> tuple[int, dict[str, int]]:
         """How many there are, and how many of each kind, the most frequent first."""

@@ -26,6 +26,7 @@ from appliance.core.ids import ContentId, ProviderId
 from appliance.core.provider import Provider
 from appliance.core.retry import parse_retry_plan
 from appliance.core.submission import AnyContent
+from appliance.core.throttle import NO_LIMITS, Fare
 from appliance.flow.attempts import attempt_of, not_reached
 from appliance.flow.directory import DirectoryKeeper
 from appliance.flow.doorbell import Doorbell
@@ -55,7 +56,10 @@ from appliance.store import deliveries
 from appliance.store.claim import claim
 from appliance.store.database import Store
 from appliance.store.doubt import Rescued, rescue
+from appliance.store.due import Rounds
 from appliance.store.errors import StoreUnavailable
+from appliance.store.limit_wait import give_up, leave_limits
+from appliance.store.tokens import Classify, class_by_name
 
 log = get("postroom.relay")
 
@@ -66,6 +70,7 @@ NO_PROVIDER = "Waits for a provider: the one it was given to was removed"
 NOTHING_RESCUED = Rescued(0, 0)
 IDLE_SECONDS = 1.0  # another process may have queued mail
 NO_PROVIDER_PAUSE_NS = 60 * SECOND_NS
+LOOK_NS = 60 * SECOND_NS
 MIN_CLAIM = 16  # no claims one by one behind a full house
 
 MakeLane = Callable[[Provider, Settled], Lane]
@@ -93,6 +98,7 @@ class Relay:
         policy: Policy,
         bounds: Bounds,
         clock: Callable[[], int],
+        classify: Classify = class_by_name,
     ) -> None:
         self._store = store
         self._directory = directory
@@ -101,8 +107,11 @@ class Relay:
         self._policy = policy
         self._bounds = bounds
         self._clock = clock
+        self._classify = classify
+        self._rounds = Rounds()
+        self._looked_ns = 0
         self._bell = Doorbell()
-        self._ledger = Ledger(store, self._bell.ring)
+        self._ledger = Ledger(store, self._bell.ring, self._fare_of)
         self._infirmary = Infirmary(
             store, policy.upstreams, lambda: directory.current.providers
         )
@@ -171,32 +180,54 @@ class Relay:
             StoreUnavailable: nothing could be claimed.
         """
         self._ledger.record_again()
+        await self._look_at_waits(now_ns)
         room = self._bounds.deliveries - len(self._ledger)
         memory = self._bounds.size_bytes - self._ledger.size_bytes
         if memory <= 0 or room < min(MIN_CLAIM, self._bounds.deliveries):
             return IDLE_SECONDS  # a settlement rings
-        most_each, down = self._most_each(), self._infirmary.restraints(now_ns)
-        in_flight = dict(self._ledger.of_provider)
         copies = await self._store.write(
             claim,
             now_ns,
             room,
             memory,
-            most_each=most_each,
-            in_flight=in_flight,
-            down=down,
+            most_each=self._most_each(),
+            in_flight=self._ledger.in_flight,
+            down=self._infirmary.restraints(now_ns),
+            classify=self._classify,
+            rounds=self._rounds,
         )
         if copies:
             failpoint.reach("claim.after_commit")
             await self._send_off(copies, now_ns)
+        if copies or self._rounds.more:
             return 0
-        most = dict.fromkeys(in_flight, most_each)
-        most |= {provider: one.most for provider, one in down.items()}
-        full = [one for one in most if in_flight.get(one, 0) >= most[one]]
-        due_ns = await self._store.read(deliveries.next_due_ns, full)
-        if due_ns is None:
-            return IDLE_SECONDS
-        return min(IDLE_SECONDS, max(0, due_ns - now_ns) / SECOND_NS)
+        return await self._idle_for(now_ns)
+
+    async def _look_at_waits(self, now_ns: int) -> None:
+        """Once a minute: end what waited for a limit too long, or need not wait."""
+        if 0 <= now_ns - self._looked_ns < LOOK_NS:
+            return
+        self._looked_ns = now_ns
+        providers = self._directory.current.providers.values()
+        if all(one.limits == NO_LIMITS for one in providers):
+            return
+        wait_ns = int(self._policy.limit_wait_seconds * SECOND_NS)
+        given_up = await self._store.write(give_up, now_ns, wait_ns)
+        if given_up:
+            log.warning("relay.limit_wait_exceeded", deliveries=given_up)
+            self._looked_ns = 0  # there may be more
+        down = self._infirmary.restraints(now_ns)
+        if down:
+            await self._store.write(leave_limits, down)
+
+    async def _idle_for(self, now_ns: int) -> float:
+        """Until when nothing changes by itself; a settlement rings."""
+        moments = (
+            await self._store.read(deliveries.next_due_ns, now_ns),
+            self._rounds.wake_ns,
+        )
+        waits = [(at_ns - now_ns) / SECOND_NS for at_ns in moments if at_ns is not None]
+        return max(0, min([IDLE_SECONDS, *waits]))
 
     def _most_each(self) -> int:
         """What one provider may have in flight: a slow one must not take all."""
@@ -310,6 +341,14 @@ class Relay:
         if known is None or not known[0].retry_plan:
             return self._policy
         return replace(self._policy, plan=parse_retry_plan(known[0].retry_plan))
+
+    def _fare_of(self, copy: Copy) -> Fare | None:
+        """What a delivery took of its provider's limits."""
+        provider = self._directory.current.providers.get(copy.provider)
+        if provider is None or provider.limits == NO_LIMITS:
+            return None
+        domain = copy.recipient.domain
+        return Fare(copy.provider, self._classify(domain), domain)
 
     def _put_back(self, copy: Copy) -> None:
         now_ns = self._clock()

@@ -36,7 +36,8 @@ MAX_TEXT = 1_000  # characters of an upstream's words that are kept
 class Policy:
     """How patient the relay is; ``permanent_5xx`` drops on the first 5xx.
 
-    What is in doubt waits so many seconds for evidence. ``upstreams`` is the patience
+    What is in doubt waits so many seconds for evidence. ``limit_wait_seconds`` is how
+    long a limit may hold a mail back. ``upstreams`` is the patience
     with those that cannot be reached.
     """
 
@@ -44,6 +45,7 @@ class Policy:
     permanent_5xx: bool = False
     in_doubt_seconds: float = 600.0
     upstreams: Patience = PATIENCE
+    limit_wait_seconds: float = 72 * 3600.0
 
 
 def about(copy: Copy, pool: str, provider: str) -> About:

@@ -6,7 +6,7 @@ from functools import partial
 
 import trio
 
-from appliance.core.provider import Kind, Provider
+from appliance.core.provider import Kind, NewProvider, Provider
 from appliance.flow.dots import Dots
 from appliance.flow.lane import CaptureLane, Connect, Job, Lane, Settled, SmtpLane
 from appliance.log import get
@@ -35,7 +35,7 @@ class Manners:
 
 
 def upstream_of(
-    provider: Provider, ehlo_name: str, *, plaintext_auth: bool = False
+    provider: NewProvider, ehlo_name: str, *, plaintext_auth: bool = False
 ) -> Upstream:
     """What a connection has to know of a provider.
 

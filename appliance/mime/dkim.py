@@ -1,4 +1,4 @@
-"""DKIM: keys, their records, and signatures (RFC 6376, 8301, 8463).
+"""DKIM signatures, made and checked (RFC 6376, 8301, 8463).
 
 dkimpy builds the signature field and decides what is hashed; the key operation
 is OpenSSL's through ``cryptography``, which gives up the interpreter lock, and
@@ -29,22 +29,14 @@ from hashlib import sha256
 
 import dkim
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-    load_pem_private_key,
-)
 from dkim.canonicalization import CanonicalizationPolicy, Relaxed
 
-from appliance.core.domain import Algorithm, DkimKey
-from appliance.mime.dkim_record import LEAST_RSA_BITS, PublishedKey
+from appliance.core.domain import DkimKey
+from appliance.mime.dkim_keys import private_key
+from appliance.mime.dkim_record import PublishedKey
 from appliance.mime.headers import Field, split_message
-
-RSA_BITS = 2048  # RFC 8301 3.2; longer ones are a strain on DNS and on every mail
 
 _SEALED = (
     b"from",
@@ -71,17 +63,13 @@ _SIGNED_IF_THERE = (
 _KNOWN = frozenset(_SEALED + _SEALED_IF_THERE + _SIGNED_IF_THERE)
 
 
-class UnusableKey(ValueError):  # noqa: N818 - what is wrong with a value given to us
-    """A private key that is none, or not of the algorithm it is said to be of."""
-
-
 class Signer:
     """One key, parsed, ready to sign; may be used from several threads."""
 
     def __init__(self, key: DkimKey) -> None:
         self.selector = key.selector
         self.algorithm = key.algorithm
-        self._key = _private_key(key)
+        self._key = private_key(key)
 
     def sign(self, digest: bytes) -> "RawSignature":
         """The signature over a SHA-256 digest; dkimpy asks this of a key."""
@@ -141,22 +129,6 @@ def relaxed_body(body: bytes) -> bytes:
     body = body.replace(b" \r\n", b"\r\n")
     kept = _without_last_line_ends(body)
     return kept + b"\r\n" if kept else b""
-
-
-def generate_rsa_key(selector: str, bits: int = RSA_BITS) -> DkimKey:
-    """A new RSA key; this takes a tenth of a second, so not on the event loop."""
-    private = rsa.generate_private_key(public_exponent=65537, key_size=bits)
-    public = private.public_key().public_bytes(
-        Encoding.DER, PublicFormat.SubjectPublicKeyInfo
-    )
-    return _dkim_key(selector, Algorithm.RSA_SHA256, private, public)
-
-
-def generate_ed25519_key(selector: str) -> DkimKey:
-    """A new Ed25519 key."""
-    private = ed25519.Ed25519PrivateKey.generate()
-    public = private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-    return _dkim_key(selector, Algorithm.ED25519_SHA256, private, public)
 
 
 def relaxed_headers(
@@ -276,31 +248,3 @@ def _without_last_line_ends(body: bytes) -> bytes:
     if body.startswith(b"\n", start):
         start += 1
     return body[:start]
-
-
-def _private_key(
-    key: DkimKey,
-) -> rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey:
-    try:
-        private = load_pem_private_key(key.private_pem, None)
-    except (ValueError, TypeError):
-        # The cause may quote the key.
-        raise UnusableKey("not an unencrypted private key in PEM") from None
-    if key.algorithm is Algorithm.RSA_SHA256:
-        if isinstance(private, rsa.RSAPrivateKey):
-            if private.key_size < LEAST_RSA_BITS:
-                raise UnusableKey("an RSA key below 1024 bits proves nothing")
-            return private
-    elif isinstance(private, ed25519.Ed25519PrivateKey):
-        return private
-    raise UnusableKey(f"not a key for {key.algorithm.value}")
-
-
-def _dkim_key(
-    selector: str,
-    algorithm: Algorithm,
-    private: rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey,
-    public: bytes,
-) -> DkimKey:
-    pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    return DkimKey(selector, algorithm, base64.b64encode(public).decode(), pem)

@@ -7,6 +7,7 @@ each connection is judged anew, whatever the last one offered.
 
 import base64
 import os
+import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Final
@@ -111,6 +112,8 @@ async def _dial(upstream: Upstream, timeouts: Timeouts) -> trio.SocketStream | B
 
 def _words(error: Exception) -> str:
     """What the operating system said, of the first address that was tried."""
+    if isinstance(error, socket.gaierror):
+        return f"the host name does not resolve: {error.strerror}"
     cause = error.__cause__
     if isinstance(cause, BaseExceptionGroup):
         cause = cause.exceptions[0]

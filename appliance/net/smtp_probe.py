@@ -5,7 +5,6 @@ and what the steps are called to an operator, is left to the caller.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 import trio
@@ -16,8 +15,8 @@ from appliance.net.upstream import Timeouts, Upstream
 from appliance.smtp.grammar import wire_content
 from appliance.smtp.outcome import (
     Broken,
-    FailureClass,
     Fault,
+    ProbeStep,
     Rejected,
     Stage,
     failure_class,
@@ -34,20 +33,6 @@ _TIMEOUTS: Final = Timeouts(
     block_s=_STEP_S,
     dot_s=_STEP_S,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class ProbeStep:
-    """One step of the dialogue; `failure` is None if it went well.
-
-    `code` is None where no reply was read; `message` is printable.
-    """
-
-    stage: Stage
-    code: int | None
-    message: str
-    milliseconds: int
-    failure: FailureClass | None = None
 
 
 async def probe(

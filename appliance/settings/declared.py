@@ -281,8 +281,27 @@ class Relay:
     breaker_max_pause: float = _setting(
         duration(0.1, 86_400), "15m", "The longest of these pauses."
     )
+    classify_by_mx: bool = _setting(
+        BOOLEAN,
+        True,
+        "Look up the MX records of recipients' domains, in the background, to tell the"
+        " class of those that are no mailbox provider's own; only if there are limits,"
+        " or routes by class.",
+    )
     max_connections: int = _setting(
         integer(1, 1000), 5, "Connections to a provider that names no number."
+    )
+    limit_wait: float = _setting(
+        duration(1, 30 * 86_400),
+        "72h",
+        "How long a limit of a provider may hold a mail back that is due; then it is"
+        " dropped. The time begins anew after the provider was down.",
+    )
+    default_rate_per_hour: int = _setting(
+        integer(0, 1_000_000_000),
+        0,
+        "Mails an hour to a new provider that names no number; 0: any number. Other"
+        " services begin with 100.",
     )
     max_in_flight: int = _setting(
         integer(1, 100_000), 500, "Deliveries that may be under way at a time."

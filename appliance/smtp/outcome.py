@@ -133,3 +133,17 @@ def failure_class(failure: Rejected | Broken) -> FailureClass:
     if isinstance(failure, Broken) and failure.fault is Fault.TIMEOUT:
         return FailureClass.TIMEOUT
     return _CLASS_OF_STAGE[failure.stage]
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeStep:
+    """One step of trying an upstream; ``failure`` is None if it went well.
+
+    ``code`` is None where no reply was read; ``message`` is printable.
+    """
+
+    stage: Stage
+    code: int | None
+    message: str
+    milliseconds: int
+    failure: FailureClass | None = None

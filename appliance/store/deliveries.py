@@ -13,13 +13,22 @@ import msgspec
 
 from appliance import failpoint
 from appliance.core.delivery import Settlement, State
-from appliance.core.ids import DeliveryId, ProviderId
+from appliance.core.ids import DeliveryId
+from appliance.core.throttle import Fare
 from appliance.store.attempts import add_attempts
+from appliance.store.refunds import give_back
 from appliance.store.rows import Row, ids_where, update_rows
+from appliance.store.standing import QUEUES
 from appliance.store.transaction import Tx, View
 
 _FINISHED = (State.SENT, State.DROPPED)
 UNFINISHED = tuple(state for state in State if state not in _FINISHED)
+NEXT_DUE = (
+    "SELECT min((SELECT due_ns FROM delivery INDEXED BY delivery_due"  # noqa: S608 - our own text
+    " WHERE provider IS one.provider AND queue = one.queue AND due_ns > :after"
+    " AND due_ns IS NOT NULL AND state = 0 ORDER BY due_ns LIMIT 1))"
+    " FROM (" + QUEUES + ") AS one"
+)
 
 
 def settle(tx: Tx, items: Sequence[Settlement]) -> list[bool]:
@@ -56,17 +65,22 @@ def settle_from(tx: Tx, state: State, items: Sequence[Settlement]) -> list[bool]
         tx,
         [(one.delivery, one.attempt) for one in taken if one.attempt is not None],
     )
+    give_back(tx, [item.fare for item in taken if item.fare is not None])
     for item in taken:
         if item.event is not None:
             tx.emit(item.event)
     return counted
 
 
-def release(tx: Tx, deliveries: Sequence[DeliveryId], now_ns: int) -> int:
+def release(
+    tx: Tx, deliveries: Sequence[DeliveryId], now_ns: int, fares: Sequence[Fare] = ()
+) -> int:
     """How many claims were given back: queued, due now, with no try counted.
 
-    Not those whose final dot may have left.
+    Not those whose final dot may have left. So are the ``fares`` of those for which
+    nothing went.
     """
+    give_back(tx, fares)
     done = tx.db.execute(
         "UPDATE delivery SET state = 0, due_ns = ?"
         " WHERE id IN (SELECT value FROM json_each(?)) AND state = 1"
@@ -76,20 +90,9 @@ def release(tx: Tx, deliveries: Sequence[DeliveryId], now_ns: int) -> int:
     return done.rowcount
 
 
-def next_due_ns(view: View, without: Sequence[ProviderId] = ()) -> int | None:
-    """When the next queued delivery is due, None if none is queued.
-
-    Those of the providers ``without`` are not looked at.
-    """
-    (due_ns,) = view.db.execute(
-        "SELECT min(first) FROM (SELECT (SELECT due_ns FROM delivery"
-        " WHERE provider IS one.id AND due_ns IS NOT NULL AND state = 0"
-        " ORDER BY due_ns LIMIT 1) AS first"
-        " FROM (SELECT id FROM provider"
-        " WHERE id NOT IN (SELECT value FROM json_each(?)) UNION ALL SELECT NULL)"
-        " AS one)",
-        (msgspec.json.encode(without).decode(),),
-    ).fetchone()
+def next_due_ns(view: View, after_ns: int = -1) -> int | None:
+    """When the next queued delivery is due, None if none is due after ``after_ns``."""
+    (due_ns,) = view.db.execute(NEXT_DUE, {"after": after_ns}).fetchone()
     return None if due_ns is None else int(due_ns)
 
 

@@ -13,7 +13,9 @@ from appliance.store.domains import get_domain
 from appliance.store.events import list_events
 from appliance.store.health import load_health
 from appliance.store.suppressions import SuppressionReason
+from appliance.store.tokens import Tokens
 from appliance.store.transaction import View, to_uuid
+from appliance.store.waits import load_waits
 
 MAX_COPIES = 100
 MAX_EVENTS = 2_000
@@ -35,17 +37,21 @@ _PlotRow: TypeAlias = tuple[
     int | None,
     int | None,
     int | None,
+    str,
+    int,
 ]
 _PLOT = (
     "SELECT d.id, d.uuid, d.role, d.recipient, d.state, d.attempts,"
-    " coalesce(pool.name, ''), d.provider, share.percent, d.last_code, d.last_text,"
-    " d.waits_for, d.created_ns, d.due_ns, d.settled_ns, d.dot_ns FROM delivery AS d"
+    " coalesce(pool.name, ''), d.provider,"
+    " iif(pool.routing = 2, share.percent, NULL), d.last_code, d.last_text,"
+    " d.waits_for, d.created_ns, d.due_ns, d.settled_ns, d.dot_ns, d.draw, d.queue"
+    " FROM delivery AS d"
     " LEFT JOIN pool ON pool.id = d.pool LEFT JOIN pool_share AS share"
-    " ON share.pool = d.pool AND share.provider = d.provider"
+    " ON share.pool = d.pool AND share.provider = d.provider AND share.route = ''"
 )
 
 
-def explain(view: View, uuid: UUID) -> Story | None:
+def explain(view: View, uuid: UUID, now_ns: int) -> Story | None:
     """The story of the message with this UUID, or of one delivery of it by its own.
 
     None if nothing of that name is known.
@@ -63,7 +69,9 @@ def explain(view: View, uuid: UUID) -> Story | None:
     if row is not None:
         message, message_uuid, sub_account = row
         whole = to_uuid(message_uuid) == uuid
-        plots, more = _plots(view, message, sub_account, None if whole else uuid)
+        rows, more = _plot_rows(view, message, None if whole else uuid)
+        limits = load_waits(view, now_ns)
+        plots = tuple(_plot(view, row, sub_account, limits) for row in rows)
     names = view.db.execute("SELECT id, name FROM provider")
     return Story(
         head=None if row is None else _head(view, row[0]),
@@ -108,23 +116,23 @@ def _key(view: View, credential: int | None) -> Key | None:
     return None if row is None else Key(to_uuid(row[0]), *row[1:])
 
 
-def _plots(
-    view: View, message: int, sub_account: int, only: UUID | None
-) -> tuple[tuple[Plot, ...], int]:
+def _plot_rows(
+    view: View, message: int, only: UUID | None
+) -> tuple[list[_PlotRow], int]:
     """The copies of a message, or one of them, and how many are left out."""
     if only is not None:
         rows = view.db.execute(f"{_PLOT} WHERE d.uuid = ?", (only.bytes,)).fetchall()
-        return tuple(_plot(view, row, sub_account) for row in rows), 0
+        return rows, 0
     rows = view.db.execute(
         f"{_PLOT} WHERE d.message = ? ORDER BY d.id LIMIT ?", (message, MAX_COPIES)
     ).fetchall()
     (all_,) = view.db.execute(
         "SELECT count(*) FROM delivery WHERE message = ?", (message,)
     ).fetchone()
-    return tuple(_plot(view, row, sub_account) for row in rows), all_ - len(rows)
+    return rows, all_ - len(rows)
 
 
-def _plot(view: View, row: _PlotRow, sub_account: int) -> Plot:
+def _plot(view: View, row: _PlotRow, sub_account: int, limits: Tokens) -> Plot:
     id_, uuid, role, recipient, state, attempts, pool, provider, share, *_ = row
     return Plot(
         id=DeliveryId(id_),
@@ -136,9 +144,11 @@ def _plot(view: View, row: _PlotRow, sub_account: int) -> Plot:
         pool=pool,
         provider=None if provider is None else ProviderId(provider),
         share=share,
+        draw=row[16],
         last_code=row[9],
         last_text=row[10],
         waits_for=row[11],
+        limit=limits.of_waiting(State(state), provider, row[17], row[13]),
         created_ns=row[12],
         due_ns=row[13],
         settled_ns=row[14],

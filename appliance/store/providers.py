@@ -1,28 +1,31 @@
-"""Upstream servers; their passwords are sealed."""
+"""Upstream servers; their passwords are sealed, of their event keys there is a hash."""
 
-from dataclasses import dataclass, field
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
 from uuid import UUID
 
+import msgspec
+
+from appliance.core.credential import hash_key, hint_of
 from appliance.core.ids import ProviderId, uuid7
-from appliance.core.provider import AuthMethod, Kind, Provider, Security
+from appliance.core.provider import (
+    AuthMethod,
+    Kind,
+    NewProvider,
+    Provider,
+    Security,
+)
+from appliance.core.recipient_class import RecipientClass
+from appliance.core.throttle import NO_LIMITS, Limits
+from appliance.store.limits import load_limits, save_limits
 from appliance.store.transaction import Tx, View, to_uuid
 
-
-@dataclass(frozen=True, slots=True)
-class NewProvider:
-    """The settings of a provider without ids; see ``core.provider.Provider``."""
-
-    name: str
-    kind: Kind = Kind.SMTP
-    host: str = ""
-    port: int = 587
-    security: Security = Security.STARTTLS
-    username: str = ""
-    password: str = field(default="", repr=False)
-    auth_method: AuthMethod = AuthMethod.AUTO
-    verify_certificate: bool = True
-    max_connections: int = 5
-    retry_plan: str = ""
+__all__ = ["NewProvider"]  # where most who add a provider look for it
+MAX_HURRIED = 1_000  # deliveries: few were under way when it went down
+_numbers = msgspec.json.Decoder(dict[str, int]).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +41,11 @@ class ProviderRemoval:
         return self.found and not self.pools
 
 
-def add_provider(tx: Tx, new: NewProvider) -> Provider | None:
-    """The provider as stored, or None if the name is taken."""
+def add_provider(tx: Tx, new: NewProvider, *, event_key: str = "") -> Provider | None:
+    """The provider as stored, or None if the name is taken.
+
+    ``event_key`` is what its log agent will report with; only a hash of it is kept.
+    """
     if _is_taken(tx, new.name, None):
         return None
     tx.configuration_changed()
@@ -47,10 +53,14 @@ def add_provider(tx: Tx, new: NewProvider) -> Provider | None:
     id_ = tx.db.execute(
         "INSERT INTO provider (uuid, name, kind, host, port, security, username,"
         " password_sealed, auth_method, verify_certificate, max_connections,"
-        " retry_plan) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (uuid.bytes, *_settings(tx, uuid, new)),
+        " retry_plan, class_connections, created_ns)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (uuid.bytes, *_settings(tx, uuid, new), time.time_ns()),
     ).lastrowid
     assert id_ is not None
+    save_limits(tx, ProviderId(id_), new.limits)
+    if event_key:
+        set_event_key(tx, ProviderId(id_), event_key)
     return get_provider(tx, ProviderId(id_))
 
 
@@ -66,10 +76,51 @@ def update_provider(tx: Tx, provider: ProviderId, new: NewProvider) -> Provider 
     tx.db.execute(
         "UPDATE provider SET name = ?, kind = ?, host = ?, port = ?, security = ?,"
         " username = ?, password_sealed = ?, auth_method = ?, verify_certificate = ?,"
-        " max_connections = ?, retry_plan = ? WHERE id = ?",
+        " max_connections = ?, retry_plan = ?, class_connections = ? WHERE id = ?",
         (*_settings(tx, old.uuid, new), provider),
     )
+    if new.limits != old.limits:
+        save_limits(tx, provider, new.limits)
     return get_provider(tx, provider)
+
+
+def set_event_key(tx: Tx, provider: ProviderId, key: str) -> bool:
+    """True if the provider is there; from now on its agent reports with ``key``."""
+    tx.configuration_changed()
+    done = tx.db.execute(
+        "UPDATE provider SET event_key_hash = ?, event_key_hint = ? WHERE id = ?",
+        (hash_key(key), hint_of(key), provider),
+    )
+    return done.rowcount == 1
+
+
+def find_by_event_key(view: View, key: str) -> ProviderId | None:
+    """The provider whose agent reports with ``key``."""
+    row = view.db.execute(
+        "SELECT id FROM provider WHERE event_key_hash = ?", (hash_key(key),)
+    ).fetchone()
+    return None if row is None else ProviderId(row[0])
+
+
+def note_passed_test(tx: Tx, provider: ProviderId, now_ns: int) -> None:
+    """Keep that the provider took a test message: if it was down, it is tried now.
+
+    Mail that waits for it to be up is due, as far as it can be found at once.
+    """
+    tx.configuration_changed()
+    tx.db.execute("UPDATE provider SET tested_ns = ? WHERE id = ?", (now_ns, provider))
+    tx.db.execute(
+        "UPDATE provider_health SET probe_ns = min(probe_ns, ?)"
+        " WHERE provider = ? AND probe_ns IS NOT NULL",
+        (now_ns, provider),
+    )
+    tx.db.execute(
+        "UPDATE delivery SET due_ns = :now WHERE id IN (SELECT id FROM delivery"
+        " WHERE due_ns IS NOT NULL AND state = 0 AND provider = :provider"
+        "  AND queue IN (SELECT 0 UNION ALL SELECT -id FROM pool WHERE overflow = 1)"
+        "  AND due_ns > :now AND waits_for <> '' LIMIT :most)",
+        {"now": now_ns, "provider": provider, "most": MAX_HURRIED},
+    )
 
 
 def get_provider(view: View, provider: ProviderId) -> Provider | None:
@@ -102,6 +153,7 @@ def _is_taken(view: View, name: str, by_other_than: ProviderId | None) -> bool:
 
 
 def _settings(tx: Tx, uuid: UUID, new: NewProvider) -> tuple[str | int | bytes, ...]:
+    connections = {one.value: most for one, most in new.class_connections.items()}
     return (
         new.name,
         new.kind.value,
@@ -114,48 +166,51 @@ def _settings(tx: Tx, uuid: UUID, new: NewProvider) -> tuple[str | int | bytes, 
         new.verify_certificate,
         new.max_connections,
         new.retry_plan,
+        msgspec.json.encode(connections).decode(),
     )
 
 
 def _load(view: View, only: ProviderId | None) -> list[Provider]:
+    limits = load_limits(view, only)
     rows = view.db.execute(
         "SELECT id, uuid, name, kind, host, port, security, username, password_sealed,"
-        " auth_method, verify_certificate, max_connections, retry_plan"
+        " auth_method, verify_certificate, max_connections, retry_plan,"
+        " class_connections, event_key_hint, tested_ns, created_ns, agent_last_seen_ns"
         " FROM provider WHERE :only IS NULL OR id = :only ORDER BY id",
         {"only": only},
     )
-    return [
-        Provider(
-            id=ProviderId(id_),
-            uuid=to_uuid(uuid),
-            name=name,
-            kind=Kind(kind),
-            host=host,
-            port=port,
-            security=Security(security),
-            username=username,
-            password=view.sealer.open(sealed, _purpose(to_uuid(uuid))).decode(),
-            auth_method=AuthMethod(method),
-            verify_certificate=bool(verify),
-            max_connections=connections,
-            retry_plan=plan,
-        )
-        for (
-            id_,
-            uuid,
-            name,
-            kind,
-            host,
-            port,
-            security,
-            username,
-            sealed,
-            method,
-            verify,
-            connections,
-            plan,
-        ) in rows
-    ]
+    return [_provider(view, row, limits.get(row[0], NO_LIMITS)) for row in rows]
+
+
+def _provider(view: View, row: tuple[Any, ...], limits: Limits) -> Provider:
+    uuid = to_uuid(row[1])
+    return Provider(
+        id=ProviderId(row[0]),
+        uuid=uuid,
+        name=row[2],
+        kind=Kind(row[3]),
+        host=row[4],
+        port=row[5],
+        security=Security(row[6]),
+        username=row[7],
+        password=view.sealer.open(row[8], _purpose(uuid)).decode(),
+        auth_method=AuthMethod(row[9]),
+        verify_certificate=bool(row[10]),
+        max_connections=row[11],
+        retry_plan=row[12],
+        limits=limits,
+        class_connections=_connections(row[13]),
+        event_key_hint=row[14],
+        tested_ns=row[15],
+        created_ns=row[16],
+        agent_last_seen_ns=row[17],
+    )
+
+
+def _connections(text: str) -> Mapping[RecipientClass, int]:
+    return MappingProxyType(
+        {RecipientClass(name): most for name, most in _numbers(text).items()}
+    )
 
 
 def _purpose(provider: UUID) -> str:

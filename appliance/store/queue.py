@@ -18,7 +18,9 @@ from appliance.core.ids import DeliveryId, SubAccountId
 from appliance.core.queue import NOT_DRAWN, UNFINISHED, By, QueueFilter, Waiting
 from appliance.core.queue_words import state_word
 from appliance.store.rows import Value
+from appliance.store.tokens import Tokens
 from appliance.store.transaction import View, to_uuid
+from appliance.store.waits import load_waits
 
 MAX_GROUPS = 1_000  # reasons hold what upstreams say, so there may be very many
 NO_END = 2**63 - 1
@@ -59,7 +61,8 @@ _IDS = "SELECT d.id {} AND d.id > :after AND d.id <= :until AND " + MATCHES
 _LIST = (
     "SELECT d.id, d.uuid, m.uuid, d.sub_account, m.sender, d.recipient, m.subject,"
     " coalesce(pool.name, ''), coalesce(provider.name, ''), d.state, d.attempts,"
-    " d.created_ns, d.due_ns, d.last_code, d.last_text, d.waits_for"
+    " d.created_ns, d.due_ns, d.last_code, d.last_text, d.waits_for, d.draw,"
+    " d.provider, d.queue"
     " FROM delivery AS d CROSS JOIN message AS m ON m.id = d.message"
     " LEFT JOIN pool ON pool.id = d.pool"
     " LEFT JOIN provider ON provider.id = d.provider"
@@ -82,6 +85,9 @@ _WaitingRow: TypeAlias = tuple[
     int,
     str,
     str,
+    str,
+    int | None,
+    int,
 ]
 _KEYS: Mapping[By, str] = MappingProxyType(
     {
@@ -135,12 +141,16 @@ def find_waiting(
 
 
 def list_waiting(
-    view: View, wanted: QueueFilter, limit: int, *, after: int = 0
+    view: View, wanted: QueueFilter, limit: int, *, now_ns: int, after: int = 0
 ) -> list[Waiting]:
-    """At most ``limit`` deliveries behind the number ``after``, oldest first."""
+    """At most ``limit`` deliveries behind the number ``after``, oldest first.
+
+    What limits hold back is told as it is at ``now_ns``.
+    """
     found = find_waiting(view, wanted, limit, after=after)
     rows = view.db.execute(_LIST, (msgspec.json.encode(found).decode(),))
-    return list(map(_waiting, rows))
+    limits = load_waits(view, now_ns)
+    return [_waiting(row, limits) for row in rows]
 
 
 def count_waiting(
@@ -196,8 +206,9 @@ def _arms(wanted: QueueFilter) -> Sequence[str]:
     return (_QUEUED, _OTHERS)
 
 
-def _waiting(row: _WaitingRow) -> Waiting:
+def _waiting(row: _WaitingRow, limits: Tokens) -> Waiting:
     number, uuid, message, sub_account, *_ = row
+    limit = limits.of_waiting(State(row[9]), row[17], row[18], row[12])
     return Waiting(
         number=DeliveryId(number),
         uuid=to_uuid(uuid),
@@ -214,7 +225,9 @@ def _waiting(row: _WaitingRow) -> Waiting:
         due_ns=row[12],
         last_code=row[13],
         last_text=row[14],
-        waits_for=row[15],
+        waits_for=row[15] if limit is None else limit[0],
+        waits_until_ns=None if limit is None else limit[1],
+        draw=row[16],
     )
 
 

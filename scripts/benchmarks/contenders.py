@@ -11,13 +11,13 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from scripts.benchmarks.tools import DOMAIN, Load, Mail, Sink, http_load, smtp_load
+from scripts.benchmarks.tools import DOMAIN, Load, Mail, Sink, http_served, smtp_load
 from tests.fakes.postfix import PostfixServer
 from tests.fakes.postroom import Postroom
 from tests.fakes.programs import end, program, wait_until
 
 POOL = "custom-smtp-pool"
-_DOORS = {"smtp.submission": "127.0.0.1:0", "smtp.submissions": ""}
+DOORS = {"smtp.submission": "127.0.0.1:0", "smtp.submissions": ""}
 
 # What a careful operator sets on a machine that only sends: no inflow throttle,
 # more deliveries at a time to the one next hop, processes that live longer.
@@ -128,9 +128,7 @@ class Appliance:
 
     def send(self, load: Load) -> float:
         """The seconds until all mail was accepted: on disk, answered by 200."""
-        return http_load(
-            self._tool, self._port, load.connections, load.mails, self._file
-        )
+        return http_served(self._tool, self._port, load, self._file).seconds
 
     def log(self) -> str:
         """What it said on standard error."""
@@ -141,13 +139,11 @@ class Appliance:
         self._postroom.close()
 
 
-def start_postroom(
-    folder: Path, sink: Sink, settings: Mapping[str, str] | None = None
-) -> Postroom:
-    """A running Postroom with a trusted domain, and the sink as its upstream."""
+def make_postroom(folder: Path, upstream_port: int) -> Postroom:
+    """A Postroom that is not started, with a trusted domain and one upstream."""
     made = Postroom(folder)
     made.init()
-    port = str(sink.port)
+    port = str(upstream_port)
     where = ("--host", "127.0.0.1", "--port", port, "--security", "none")
     # As many connections as Postfix begins with.
     most = ("--connections", TUNED["initial_destination_concurrency"])
@@ -155,7 +151,15 @@ def start_postroom(
     made.run("pool", "add", POOL, "sink=100", "--default")
     made.run("domain", "add", DOMAIN)
     made.run("domain", "trust", DOMAIN)
-    made.start({**_DOORS, **(settings or {})})
+    return made
+
+
+def start_postroom(
+    folder: Path, sink: Sink, settings: Mapping[str, str] | None = None
+) -> Postroom:
+    """A running Postroom with a trusted domain, and the sink as its upstream."""
+    made = make_postroom(folder, sink.port)
+    made.start({**DOORS, **(settings or {})})
     return made
 
 

@@ -1,8 +1,8 @@
 /* An SMTP server that takes every mail, forgets it and counts.
  *
- *   smtpsink COUNTER_FILE
+ *   smtpsink COUNTER_FILE [PORT]
  *
- * Binds a free loopback port. The file holds two 64-bit words, mapped by the
+ * Binds that loopback port, or a free one. The file holds two 64-bit words, mapped by the
  * reader: the port, and the messages taken. A message counts after its reply
  * has left, so that its sender is never behind the counter.
  */
@@ -115,11 +115,13 @@ int main(int argc, char **argv) {
     static char bytes[IN];
     struct sockaddr_in here = {.sin_family = AF_INET};
     socklen_t size = sizeof here;
-    int file = argc == 2 ? open(argv[1], O_RDWR | O_CREAT, 0600) : -1;
+    int on = 1, file = argc == 2 || argc == 3 ? open(argv[1], O_RDWR | O_CREAT, 0600) : -1;
     if (file < 0 || ftruncate(file, 2 * sizeof *counter)) return perror(argv[0]), 2;
     counter = mmap(0, 2 * sizeof *counter, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
     here.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    here.sin_port = htons((uint16_t)(argc == 3 ? atoi(argv[2]) : 0));
     int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (counter == MAP_FAILED || bind(listener, (void *)&here, size) ||
         listen(listener, 1024) || getsockname(listener, (void *)&here, &size))
         return perror(argv[0]), 2;

@@ -56,11 +56,12 @@ def compile_tool(name: str, folder: Path, *libraries: str) -> Path:
 
 
 class Sink:
-    """A running smtpsink."""
+    """A running smtpsink, at a free port unless told which."""
 
-    def __init__(self, tool: Path, folder: Path) -> None:
+    def __init__(self, tool: Path, folder: Path, port: int = 0) -> None:
         file = folder / "sink.counter"
-        self._process = subprocess.Popen([tool, file])
+        file.unlink(missing_ok=True)  # what an earlier one has counted
+        self._process = subprocess.Popen([tool, file, str(port)])
         wait_until(
             lambda: file.exists() and file.stat().st_size == _COUNTERS, 5, "the sink"
         )
@@ -159,17 +160,28 @@ def the_mail() -> Mail:
     return Mail("Your order 4711 has shipped", text, html)
 
 
-def http_load(tool: Path, port: int, connections: int, mails: int, file: Path) -> float:
-    """The seconds until every request had its 200.
+@dataclass(frozen=True, slots=True)
+class Served:
+    """How requests were answered: in all, and one by one."""
+
+    seconds: float
+    p50_ms: float
+    p99_ms: float
+
+
+def http_served(tool: Path, port: int, load: Load, file: Path) -> Served:
+    """How the requests went; each had its 200.
 
     Raises:
         BenchError: one had not.
     """
-    words = [str(tool), str(port), str(connections), str(mails), str(file)]
+    numbers = (port, load.connections, load.mails)
+    words = [str(tool), *map(str, numbers), str(file)]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     if done.returncode:
         raise BenchError(f"httpload: {done.stdout}{done.stderr}")
-    return float(json.loads(done.stdout)["wall_s"])
+    facts = json.loads(done.stdout)
+    return Served(facts["wall_s"], facts["p50_ms"], facts["p99_ms"])
 
 
 def smtp_load(port: int, sessions: int, mails: int, file: Path) -> float:

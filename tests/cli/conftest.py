@@ -1,5 +1,5 @@
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -7,6 +7,7 @@ from click.testing import CliRunner, Result
 
 from appliance.cli import main
 from tests.fakes.mould import Mould
+from tests.fakes.zone_thread import Zone, zone_served
 
 Postroom = Callable[..., Result]
 
@@ -58,3 +59,13 @@ def ready(postroom: Postroom, data: Path, initialised: Mould) -> Postroom:
     """As ``postroom``, on a folder that `init` has made."""
     initialised.cast(data)
     return postroom
+
+
+@pytest.fixture
+def zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[Zone]:
+    """The DNS that commands ask."""
+    with zone_served() as zone:
+        monkeypatch.setenv("POSTROOM_DNS_NAMESERVERS", zone.address)
+        monkeypatch.setenv("POSTROOM_DOMAIN_PUBLIC_HOST", "mail.example.net")
+        monkeypatch.setenv("POSTROOM_DOMAIN_BOUNCE_HOST", "bounce.example.net")
+        yield zone

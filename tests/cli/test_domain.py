@@ -2,65 +2,15 @@
 
 import json
 import socket
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import dns.message
-import dns.rcode
-import dns.rrset
 import dns.zone
 import pytest
 
+from tests.fakes.zone_thread import Zone
+
 from .conftest import Postroom
-
-
-class Zone:
-    """Answers from zone-file lines, over UDP, in a thread of its own."""
-
-    def __init__(self, server: socket.socket) -> None:
-        self.lines: list[str] = []
-        self._server = server
-
-    def run(self) -> None:
-        """Answer until an empty datagram comes."""
-        while True:
-            asked, peer = self._server.recvfrom(4096)
-            if not asked:
-                return
-            self._server.sendto(self._answer(asked), peer)
-
-    def _answer(self, asked: bytes) -> bytes:
-        question = dns.message.from_wire(asked)
-        answer = dns.message.make_response(question)
-        (wanted,) = question.question
-        for line in self.lines:
-            name, ttl, _, kind, data = line.split(maxsplit=4)
-            found = dns.rrset.from_text(name, int(ttl), "IN", kind, data)
-            if (found.name, found.rdtype) == (wanted.name, wanted.rdtype):
-                answer.answer.append(found)
-        if not answer.answer:
-            answer.set_rcode(dns.rcode.NXDOMAIN)
-        return answer.to_wire()
-
-
-@pytest.fixture
-def zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[Zone]:
-    """The DNS that commands ask."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
-        server.bind(("127.0.0.1", 0))
-        zone = Zone(server)
-        thread = threading.Thread(target=zone.run)
-        thread.start()
-        address = server.getsockname()
-        nameserver = f"127.0.0.1:{address[1]}"
-        monkeypatch.setenv("POSTROOM_DNS_NAMESERVERS", nameserver)
-        monkeypatch.setenv("POSTROOM_DOMAIN_PUBLIC_HOST", "mail.example.net")
-        monkeypatch.setenv("POSTROOM_DOMAIN_BOUNCE_HOST", "bounce.example.net")
-        yield zone
-        server.sendto(b"", address)
-        thread.join(5)
 
 
 def facts_of(ready: Postroom, *words: str) -> dict[str, Any]:

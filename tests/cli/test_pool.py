@@ -118,3 +118,85 @@ def test_a_known_pool_becomes_the_default(ready: Postroom) -> None:
     assert listed(ready)["main"]["providers"] == {"capture": 70, "b b": 30}
     assert ready("pool", "remove", "sandbox").exit_code == 0
     assert ready("pool", "add", "main", "b b=30", "capture=70").exit_code == 1
+
+
+def test_providers_take_turns(ready: Postroom) -> None:
+    """No percentages are needed for a round robin."""
+    add_provider(ready, "a")
+    add_provider(ready, "b")
+    result = ready("pool", "add", "main", "a", "b", "--routing", "round-robin")
+    assert result.exit_code == 0, result.stderr
+    assert listed(ready)["main"]["routing"] == "round-robin"
+    assert listed(ready)["main"]["members"] == ["a", "b"]
+    assert "a, b in turn" in ready("pool", "list").stdout
+
+
+def test_routes_by_class_and_by_sender(ready: Postroom) -> None:
+    """Each key has its providers; the pool's members are all that are named."""
+    add_provider(ready, "a")
+    add_provider(ready, "b")
+    routes = ("--route", "gmail=a,b", "--route", "others=capture")
+    by_class = ("--routing", "recipient-class", *routes)
+    assert ready("pool", "add", "main", *by_class).exit_code == 0
+    facts = listed(ready)["main"]
+    assert facts["routes"] == {"gmail": ["a", "b"], "others": ["capture"]}
+    assert facts["members"] == ["a", "b", "capture"]
+    assert "gmail: a, b; others: capture" in ready("pool", "list").stdout
+    by_sender = ("--routing", "sender-domain", "--route", "shop.example=a")
+    assert ready("pool", "set", "main", *by_sender).exit_code == 0
+    assert listed(ready)["main"]["routes"] == {"shop.example": ["a"]}
+    assert listed(ready)["main"]["members"] == ["a", "b", "capture"]
+
+
+def test_a_change_leaves_what_it_does_not_name(ready: Postroom) -> None:
+    """One option is one change."""
+    add_provider(ready, "a")
+    ready("pool", "add", "spare", "capture=100")
+    ready("pool", "add", "main", "a=60", "capture=40")
+    result = ready("pool", "set", "main", "--overflow-pool", "spare", "--json")
+    facts = json.loads(result.stdout)
+    assert (facts["overflow"], facts["overflowPool"]) == (True, "spare")
+    assert facts["providers"] == {"a": 60, "capture": 40}
+    assert ready("pool", "set", "main", "a=100", "--name", "first").exit_code == 0
+    facts = listed(ready)["first"]
+    assert (facts["overflowPool"], facts["providers"]) == ("spare", {"a": 100})
+    refused = ready("pool", "remove", "spare")
+    assert "first overflows to spare" in refused.stderr
+    assert ready("pool", "set", "first", "--no-overflow").exit_code == 0
+    assert listed(ready)["first"]["overflow"] is False
+    assert listed(ready)["first"]["overflowPool"] is None
+    assert ready("pool", "remove", "spare").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["a=100", "--routing", "round-robin"], "percentages are for"),
+        (["a=100", "--route", "gmail=a"], "routes are for"),
+        (
+            ["a", "--routing", "recipient-class", "--route", "gmail"],
+            "not written as in",
+        ),
+        (["--routing", "shares", "--overflow"], "Missing argument"),
+        (["a=100", "--no-overflow", "--overflow-pool", "x"], "of use only with"),
+    ],
+)
+def test_words_that_do_not_fit_are_wrong_usage(
+    ready: Postroom, words: list[str], said: str
+) -> None:
+    """What could not be meant is not guessed at."""
+    result = ready("pool", "add", "main", *words)
+    assert result.exit_code == 2
+    assert said in result.stderr
+
+
+def test_what_the_store_refuses_is_told(ready: Postroom) -> None:
+    """A class that is none, and a pool that would flow into itself."""
+    routes = ("--routing", "recipient-class", "--route", "gmial=capture")
+    assert (
+        "there is no recipient class gmial"
+        in ready("pool", "add", "main", *routes).stderr
+    )
+    result = ready("pool", "set", "sandbox", "--overflow-pool", "sandbox")
+    assert result.exit_code == 1
+    assert "cannot overflow to itself" in result.stderr

@@ -4,6 +4,7 @@ import json
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
@@ -218,11 +219,161 @@ def test_a_password_that_was_kept_back_is_explained(
     """ATTACKS 27: it is not sent in clear, and the setting that would is named."""
     monkeypatch.setenv("POSTROOM_PROVIDER_PASSWORD", "hunter2hunter2")
     words = at(upstream.port, "--username", "me")
-    added = ready("provider", "add", "post", *words)
-    assert added.exit_code == 1
-    assert "Auth rejected at auth: credentials are not sent" in added.stderr
-    assert "relay.plaintext_auth" in added.stderr
-    assert ready("provider", "add", "post", *words, "--no-test").exit_code == 0
-    assert "relay.plaintext_auth" in ready("provider", "test", "post").stderr
+    for more in ([], ["--no-test"]):
+        added = ready("provider", "add", "post", *words, *more)
+        assert added.exit_code == 1
+        assert "the credentials are not sent without TLS" in added.stderr
+        assert "relay.plaintext_auth" in added.stderr
     monkeypatch.setenv("POSTROOM_RELAY_PLAINTEXT_AUTH", "true")
+    assert ready("provider", "add", "post", *words, "--no-test").exit_code == 0
     assert "relay.plaintext_auth" not in ready("provider", "test", "post").stderr
+    monkeypatch.delenv("POSTROOM_RELAY_PLAINTEXT_AUTH")
+    assert "relay.plaintext_auth" in ready("provider", "test", "post").stderr
+
+
+# --- limits, changes, event keys --------------------------------------------------
+
+
+def facts(ready: Postroom, name: str = "post") -> dict[str, Any]:
+    """What is told of a provider."""
+    lines = ready("provider", "list", "--json").stdout.splitlines()
+    found = {one["name"]: one for one in map(json.loads, lines)}
+    told: dict[str, Any] = found[name]
+    return told
+
+
+RATES = ("--max-rate-per-hour", "1000", "--max-rate-per-second", "5")
+RULES = ("--limit", "gmail=100/h", "--limit", "gmail=2/s", "--limit", "Example.COM=7/h")
+
+
+def test_limits_are_set_when_it_is_added(ready: Postroom) -> None:
+    """Of all its mail, of a class of recipients, of a domain; the table shows them."""
+    assert ready("provider", "add", "post", *at(1), "--no-test", *RATES, *RULES)
+    assert facts(ready)["limits"] == {
+        "overall": "1000/h, 5/s",
+        "classes": {"gmail": "100/h, 2/s"},
+        "domains": {"example.com": "7/h"},
+    }
+    shown = ready("provider", "list").stdout
+    assert "1000/h, 5/s; gmail 100/h, 2/s; example.com 7/h" in shown
+
+
+def test_what_is_not_said_of_a_rate_is_a_setting(
+    ready: Postroom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unlimited, unless the operator says else; none is none all the same."""
+    ready("provider", "add", "free", *at(1), "--no-test")
+    assert facts(ready, "free")["limits"]["overall"] == ""
+    monkeypatch.setenv("POSTROOM_RELAY_DEFAULT_RATE_PER_HOUR", "100")
+    ready("provider", "add", "post", *at(1), "--no-test")
+    assert facts(ready)["limits"]["overall"] == "100/h"
+    none = ("--max-rate-per-hour", "none")
+    ready("provider", "add", "other", *at(1), "--no-test", *none)
+    assert facts(ready, "other")["limits"]["overall"] == ""
+
+
+WRONG = (
+    ("--max-rate-per-hour", "0"),
+    ("--max-rate-per-hour", "-1"),
+    ("--max-rate-per-hour", "many"),
+    ("--max-rate-per-second", "0"),
+    ("--max-rate-per-second", "9999999999"),
+    ("--limit", "gmail"),
+    ("--limit", "gmail=100"),
+    ("--limit", "gmail=0/h"),
+    ("--limit", "gmail=1/d"),
+    ("--limit", "nosuch=1/h"),
+    ("--limit", "=1/h"),
+    ("--limit", "a..b=1/h"),
+)
+
+
+def test_a_limit_that_is_none_is_wrong_usage(ready: Postroom) -> None:
+    """Bad input of the issue: zero and below, and what cannot be read."""
+    for words in WRONG:
+        for command in (["add", "post", *at(1), "--no-test"], ["set", "capture"]):
+            assert ready("provider", *command, *words).exit_code == 2, words
+    assert names(ready) == ["capture"]
+
+
+def test_a_change_leaves_the_rest(ready: Postroom) -> None:
+    """A rate is lifted, a rule replaced, and nothing else is touched."""
+    ready("provider", "add", "post", *at(1), "--no-test", *RATES, *RULES)
+    before = facts(ready)
+    words = ("--max-rate-per-second", "none", "--limit", "gmail=50/h")
+    changed = ready("provider", "set", "post", *words, "--limit", "example.com=none")
+    assert changed.exit_code == 0, changed.stderr
+    after = facts(ready)
+    assert after.pop("limits") == {
+        "overall": "1000/h",
+        "classes": {"gmail": "50/h"},
+        "domains": {},
+    }
+    del before["limits"]
+    assert after == before
+    renamed = ready("provider", "set", "post", "--rename", "mta", "--connections", "9")
+    assert renamed.exit_code == 0
+    assert facts(ready, "mta")["maxConnections"] == 9
+    assert ready("provider", "set", "mta", "--rename", "capture").exit_code == 1
+    assert ready("provider", "set", "nosuch").exit_code == 1
+
+
+def test_another_way_is_tried_before_it_is_taken(
+    ready: Postroom, upstream: Upstream
+) -> None:
+    """What does not take mail is not kept, unless one says so."""
+    ready("provider", "add", "post", *at(1), "--no-test")
+    failed = ready("provider", "set", "post", "--port", str(free_port()))
+    assert failed.exit_code == 1
+    assert "Nothing was changed" in failed.stderr
+    assert facts(ready)["port"] == 1
+    moved = ready("provider", "set", "post", "--port", str(upstream.port), *MAIL)
+    assert moved.exit_code == 0, moved.stderr
+    assert "takes mail" in moved.stdout
+    assert (facts(ready)["port"], len(upstream.mails)) == (upstream.port, 1)
+    assert ready("provider", "set", "post", "--port", "2", "--no-test").exit_code == 0
+    assert facts(ready)["port"] == 2
+    capture = ready("provider", "set", "capture", "--host", "x")
+    assert capture.exit_code == 1
+    assert "no server" in capture.stderr
+
+
+def test_a_login_is_changed_and_ended(
+    ready: Postroom, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A user name brings its password; without one there is none."""
+    ready("provider", "add", "post", "--host", "127.0.0.1", "--no-test")
+    monkeypatch.setenv("POSTROOM_PROVIDER_PASSWORD", "hunter2hunter2")
+    changed = ready("provider", "set", "post", "--username", "me", "--no-test")
+    assert changed.exit_code == 0
+    assert facts(ready)["username"] == "me"
+    (tmp_path / "new").write_text("another")
+    new = ("--password-file", str(tmp_path / "new"), "--no-test")
+    assert ready("provider", "set", "post", *new).exit_code == 0
+    assert (
+        ready("provider", "set", "post", "--username", "", "--no-test").exit_code == 0
+    )
+    assert facts(ready)["username"] == ""
+
+
+def test_the_event_key_is_shown_once(ready: Postroom) -> None:
+    """ATTACKS 27: afterwards its end; a new one can be made at any time."""
+    added = ready("provider", "add", "post", *at(1), "--no-test", "--json")
+    key = json.loads(added.stdout)["eventKey"]
+    assert facts(ready)["eventKeyHint"] == key[-4:]
+    assert key not in ready("provider", "list", "--json").stdout
+    new = json.loads(ready("provider", "event-key", "post", "--json").stdout)[
+        "eventKey"
+    ]
+    assert new != key
+    assert facts(ready)["eventKeyHint"] == new[-4:]
+    assert "shown this once" in ready("provider", "event-key", "post").stdout
+    assert ready("provider", "event-key", "nosuch").exit_code == 1
+
+
+def test_a_passed_test_is_remembered(ready: Postroom, upstream: Upstream) -> None:
+    """By it the relay knows that what was down is worth a try."""
+    ready("provider", "add", "post", *at(upstream.port), "--no-test")
+    assert facts(ready)["lastPassedTest"] is None
+    assert ready("provider", "test", "post", *MAIL).exit_code == 0
+    assert facts(ready)["lastPassedTest"] is not None

@@ -44,7 +44,7 @@ def test_a_dry_run_shows_the_mail_and_keeps_nothing(sender: Postroom) -> None:
     assert b"\r\nSubject: Hi\r\n" in base64.b64decode(one["raw"])
     assert not one["dkim"][0]["valid"]
     shown = sender("send", *MAIL, *words).stdout
-    assert "Provider         capture\n" in shown
+    assert "Provider         capture (share 100% of pool sandbox)\n" in shown
     assert "._domainkey.example.com: " in shown
     assert "\nSubject: Hi\n" in shown
     assert queued(sender) == 0

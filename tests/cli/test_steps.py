@@ -2,17 +2,17 @@
 
 import pytest
 
-from appliance.cli.steps import WORDS, cause, step_facts
-from appliance.net.smtp_probe import ProbeStep
-from appliance.smtp.outcome import FailureClass, Stage
+from appliance.cli.steps import cause, step_facts
+from appliance.dialects.failures import FAILURE_WORDS
+from appliance.smtp.outcome import FailureClass, ProbeStep, Stage
 
 
 @pytest.mark.parametrize("failure", FailureClass)
 def test_every_failure_has_its_word(failure: FailureClass) -> None:
     """People and scripts are told the same one."""
     step = ProbeStep(Stage.RCPT, 550, "no\x1b[2J", 7, failure)
-    assert step_facts(step)["failure"] == WORDS[failure]
-    assert cause([step]) == f"{WORDS[failure]} at rcpt: no\\x1b[2J"
+    assert step_facts(step)["failure"] == FAILURE_WORDS[failure]
+    assert cause([step]) == f"{FAILURE_WORDS[failure]} at rcpt: no\\x1b[2J"
 
 
 def test_success_has_no_cause() -> None:

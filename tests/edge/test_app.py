@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.edge.app import MAX_BODY_BYTES
+from appliance.edge.web import MAX_BODY_BYTES
 from tests.fakes.house import House, open_house
 
 

@@ -10,6 +10,7 @@ import trio
 
 from appliance.core.credential import Scope, SubAccount
 from appliance.core.event import EventType
+from appliance.core.pool import by_shares
 from appliance.core.queue import EVERYTHING, Act, Order
 from appliance.edge import queue_api
 from appliance.flow.queue import QueueDesk
@@ -38,7 +39,7 @@ def _prepare(tx: Tx, ours: SubAccount) -> None:
     add_key(tx, other, "stranger")
     add_sender_domain(tx, other.id, name=OTHER_DOMAIN)
     (capture,) = list_providers(tx)
-    add_pool(tx, "spare", [(capture.id, 100)])
+    add_pool(tx, by_shares("spare", [(capture.id, 100)]))
 
 
 @pytest.fixture

@@ -87,6 +87,7 @@ async def floor(
     drain_seconds: float = 10,
     verified: bool = True,
     tick_ns: int = 0,
+    limit_wait: float = 259_200,
 ) -> AsyncIterator[Floor]:
     """A relay that runs until the block ends; then it must drain.
 
@@ -117,7 +118,7 @@ async def floor(
             directory,
             workshop=workshop,
             make_lane=LaneMaker(store, Manners("us.test", 60, Timeouts()), clock),
-            policy=Policy(RetryPlan(plan)),
+            policy=Policy(RetryPlan(plan), limit_wait_seconds=limit_wait),
             bounds=Bounds(most, 1 << 24, drain_seconds),
             clock=clock,
         )

@@ -27,6 +27,7 @@ from appliance.core.credential import (
 from appliance.core.domain import Proof, Purpose, Record
 from appliance.core.event import Event, EventFilter, EventType
 from appliance.core.ids import SubAccountId
+from appliance.core.pool import by_shares
 from appliance.core.provider import Security
 from appliance.flow.setup import DataFolder, Initialised, initialise, open_data
 from appliance.serve import Addresses, run_server
@@ -301,7 +302,7 @@ def lead_to(tx: Tx, port: int) -> None:
     new = NewProvider("up", host="127.0.0.1", port=port, security=Security.NONE)
     provider = add_provider(tx, new)
     assert provider is not None
-    pool = add_pool(tx, "up", [(provider.id, 100)])
+    pool = add_pool(tx, by_shares("up", [(provider.id, 100)]))
     assert not isinstance(pool, str)
     set_default_pool(tx, pool.id)
 

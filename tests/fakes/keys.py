@@ -3,7 +3,7 @@
 from functools import cache
 
 from appliance.core.domain import DkimKey
-from appliance.mime.dkim import generate_rsa_key
+from appliance.mime.dkim_keys import generate_rsa_key
 
 
 @cache

@@ -22,7 +22,7 @@ from appliance.core.domain import Proof, Purpose, Record, SenderDomain
 from appliance.core.event import About, EventType, NewEvent
 from appliance.core.ids import uuid7
 from appliance.core.message import NewMessage, Request
-from appliance.core.pool import Pool
+from appliance.core.pool import Pool, by_shares
 from appliance.core.provider import Provider, Security
 from appliance.core.submission import AnyContent, Content, Recipient, Submission
 from appliance.store.accounts import create_account
@@ -172,7 +172,7 @@ def seed_in(
     )
     assert domain is not None
     assert provider is not None
-    pool = add_pool(tx, "main", [(provider.id, 100)])
+    pool = add_pool(tx, by_shares("main", [(provider.id, 100)]))
     assert isinstance(pool, Pool)
     set_default_pool(tx, pool.id)
     return Seeded(sub_account, credential, key, domain, provider, pool)

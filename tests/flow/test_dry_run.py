@@ -8,12 +8,12 @@ import pytest
 from appliance.core.breaker import Health
 from appliance.core.delivery import Role
 from appliance.core.ids import ProviderId
-from appliance.core.pool import Pool
+from appliance.core.pool import Pool, by_shares
 from appliance.core.refusal import Reason, Refusal
 from appliance.core.submission import Content, Recipient, Submission
 from appliance.core.token import TokenMaker
 from appliance.dialects.sendpost import paths
-from appliance.flow import dry_run as dry_run_module
+from appliance.flow import outlook
 from appliance.flow.directory import DirectoryKeeper
 from appliance.flow.dry_run import DryRun, Report, Trial
 from appliance.flow.dry_run_facts import report_facts
@@ -23,10 +23,11 @@ from appliance.flow.relay import NO_RETURN_PATH
 from appliance.flow.room import NO_DISK
 from appliance.flow.workshop import Rehearsed, Workshop
 from appliance.net.dns import Found, Trouble
+from appliance.store.choosing import load_choices
 from appliance.store.claim import claim
 from appliance.store.events import last_number
 from appliance.store.health import save_health
-from appliance.store.pools import add_pool, load_shares
+from appliance.store.pools import add_pool
 from appliance.store.providers import NewProvider, add_provider
 from appliance.store.suppressions import SuppressionReason, add_suppression
 from appliance.store.transaction import Tx
@@ -142,11 +143,11 @@ async def test_the_exact_bytes_are_shown(bench: Bench) -> None:
 async def test_nothing_is_stored(bench: Bench) -> None:
     """No message, no event, and the draw that was made does not count."""
     pool = bench.seeded.pool.id
-    before = await bench.store.read(load_shares, pool)
+    before = await bench.store.read(load_choices, [pool])
     await bench.all(to(), to())
     assert await bench.store.read(last_number) == 0
     assert await bench.store.write(claim, NOW_NS, 9, 1 << 30) == []
-    assert await bench.store.read(load_shares, pool) == before
+    assert await bench.store.read(load_choices, [pool]) == before
 
 
 async def test_links_stand_beside_what_they_become(bench: Bench) -> None:
@@ -246,7 +247,7 @@ def two_ways(tx: Tx, other: ProviderId) -> Pool:
     """A pool that draws in turns."""
     new = add_provider(tx, NewProvider("second", host="127.0.0.1", port=26))
     assert new is not None
-    pool = add_pool(tx, "both", [(other, 50), (new.id, 50)])
+    pool = add_pool(tx, by_shares("both", [(other, 50), (new.id, 50)]))
     assert isinstance(pool, Pool)
     return pool
 
@@ -287,7 +288,7 @@ async def test_only_some_copies_are_shown(
     assert (len(report.trials), report.left_out) == (10, 15)
     assert isinstance(other, Report)
     assert (other.trials, other.left_out) == ((), 1)
-    monkeypatch.setattr(dry_run_module, "MAX_BYTES", 10)
+    monkeypatch.setattr(outlook, "MAX_BYTES", 10)
     (report,) = await bench.all(many)
     assert isinstance(report, Report)
     assert (len(report.trials), report.left_out) == (1, 24)

@@ -11,12 +11,18 @@ from appliance.core.address import Address
 from appliance.core.breaker import Health, Restraint
 from appliance.core.delivery import State
 from appliance.core.message import Request
+from appliance.core.queue import EVERYTHING
+from appliance.core.recipient_class import RecipientClass
+from appliance.core.throttle import Limit, Limits
 from appliance.flow.explain import story_facts
+from appliance.flow.facts import waiting_facts
+from appliance.flow.queue import QueueDesk
 from appliance.store.claim import claim
 from appliance.store.database import Store
 from appliance.store.deliveries import settle
 from appliance.store.explain import MAX_COPIES, explain
 from appliance.store.health import save_health
+from appliance.store.limits import save_limits
 from appliance.store.messages import accept
 from appliance.store.retention import prune
 from appliance.store.suppressions import SuppressionReason, add_suppression
@@ -37,7 +43,7 @@ async def accepted(store: Store, seeded: Seeded, *to: str) -> UUID:
 
 async def facts_of(store: Store, message: UUID, now_ns: int = NOW_NS) -> dict[str, Any]:
     """Its story as it is told."""
-    story = await store.read(explain, message)
+    story = await store.read(explain, message, now_ns)
     assert story is not None
     return story_facts(story, now_ns)
 
@@ -91,6 +97,36 @@ async def test_mail_that_waits_says_when_and_for_what(
     assert on_trial["waitsFor"] == (
         "provider upstream is on trial: no route to host (one mail at a time)"
     )
+
+
+async def test_a_limit_is_told_with_the_moment_until_which_it_holds(
+    store: Store, seeded: Seeded
+) -> None:
+    """The provider's own touches no row, a class's has mail step aside; both tell."""
+    provider = seeded.provider.id
+    await store.write(save_limits, provider, Limits(Limit(per_second=1)))
+    await accepted(store, seeded)
+    second = await accepted(store, seeded)
+    await store.write(claim, NOW_NS, 9, 1 << 20)
+    assert await next_of(store, second) == {
+        "what": "it is tried",
+        "at": NOW_TEXT.replace("20.000", "21.000"),
+        "waitsFor": "limit 1/s at upstream",
+    }
+    gmail = {RecipientClass.GMAIL: Limit(per_hour=60, per_second=1)}
+    await store.write(save_limits, provider, Limits(classes=gmail))
+    await accepted(store, seeded, "u@gmail.com")
+    other = await accepted(store, seeded, "u@gmail.com")
+    await store.write(claim, NOW_NS, 9, 1 << 20)
+    waits_for = "limit 60/h, 1/s of gmail at upstream"
+    assert (await next_of(store, other))["waitsFor"] == waits_for
+    facts = await facts_of(store, other)
+    assert facts["deliveries"][0]["draw"] == "share 100% of pool main"
+    (one,) = await QueueDesk(store, lambda: NOW_NS).look(EVERYTHING, 9, after=3)
+    told = waiting_facts(one)
+    assert told["waitsFor"] == waits_for
+    assert told["waitsUntil"] == NOW_TEXT.replace("20.000", "21.000")
+    assert told["draw"] == "share 100% of pool main"
 
 
 @pytest.mark.parametrize(
@@ -159,4 +195,4 @@ async def test_of_what_was_forgotten_the_events_are_left(
     assert facts["message"] is None
     assert facts["deliveries"] == []
     assert [one["name"] for one in facts["events"]] == ["processed", "sent"]
-    assert await store.read(explain, UUID(int=7)) is None
+    assert await store.read(explain, UUID(int=7), NOW_NS) is None

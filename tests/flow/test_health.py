@@ -1,5 +1,6 @@
 """Health as it is kept, told and found again."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -99,3 +100,16 @@ async def test_a_provider_that_was_removed_harms_nobody(tmp_path: Path) -> None:
         assert (
             one.again(gone, NOW_NS)[1] == f"provider {gone} could not be reached: late"
         )
+
+
+async def test_a_passed_test_is_a_reason_to_try_at_once(tmp_path: Path) -> None:
+    """A report of its log agent is none."""
+    async with open_temp_store(tmp_path) as store:
+        provider = (await seed(store)).provider
+        known = {provider.id: provider}
+        one = Infirmary(store, PATIENCE, lambda: known)
+        now = fail(one, provider, 3)
+        known[provider.id] = replace(provider, agent_last_seen_ns=now)
+        assert one.restraints(now)[provider.id].most == 0
+        known[provider.id] = replace(provider, tested_ns=now)
+        assert one.restraints(now)[provider.id].most == 1

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 from appliance.core.message import Request
+from appliance.core.pool import by_shares
 from appliance.flow.directory import DirectoryKeeper
 from appliance.flow.feed import Feed
 from appliance.flow.heart import Heart
@@ -26,7 +27,7 @@ async def test_what_another_process_wrote_is_noticed(tmp_path: Path) -> None:
 
         message = seeded.message()
         await other.write_each(accept, Request((message,)))
-        await other.write(add_pool, "new", [(seeded.provider.id, 100)])
+        await other.write(add_pool, by_shares("new", [(seeded.provider.id, 100)]))
         address = message.submission.to[0].mailbox.address
         await other.write(
             add_suppression,

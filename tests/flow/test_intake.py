@@ -7,7 +7,7 @@ import pytest
 from appliance.core.address import Address, Mailbox
 from appliance.core.credential import Credential
 from appliance.core.event import EventFilter, EventType
-from appliance.core.pool import Pool
+from appliance.core.pool import Pool, by_shares
 from appliance.core.refusal import Reason, Refusal
 from appliance.core.submission import (
     AnyContent,
@@ -197,7 +197,9 @@ async def test_an_unknown_pool_is_refused(desk: Desk) -> None:
 
 async def test_a_named_pool_is_used(desk: Desk) -> None:
     """Pools made while the server runs are known after a refresh."""
-    await desk.store.write(add_pool, "second", [(desk.seeded.provider.id, 100)])
+    await desk.store.write(
+        add_pool, by_shares("second", [(desk.seeded.provider.id, 100)])
+    )
     await desk.directory.refresh()
     await desk.intake.take(desk.origin, [to(pool="second")])
     (event,) = await desk.store.read(list_events, EventFilter(), limit=9)
@@ -223,7 +225,9 @@ async def test_the_checks_are_asked_in_the_documented_order(desk: Desk) -> None:
 
 async def test_a_pool_that_was_just_removed_takes_nothing(desk: Desk) -> None:
     """Memory may lag behind; the transaction does not."""
-    pool = await desk.store.write(add_pool, "brief", [(desk.seeded.provider.id, 100)])
+    pool = await desk.store.write(
+        add_pool, by_shares("brief", [(desk.seeded.provider.id, 100)])
+    )
     assert isinstance(pool, Pool)
     await desk.directory.refresh()
     await desk.store.write(remove_pool, pool.id)

@@ -1,10 +1,11 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from appliance.core.ids import DeliveryId
+from appliance.core.ids import DeliveryId, SubAccountId
 from appliance.core.provider import Security
 from appliance.flow.lane import CaptureLane, Job, SmtpLane
 from appliance.flow.settle import about
@@ -106,6 +107,22 @@ async def test_each_job_is_settled_once() -> None:
     assert outcomes.kinds == ["Accepted"] * 50
     assert len(upstream.received) == 50
     assert len(upstream.commands) <= 3
+
+
+async def test_sub_accounts_take_turns() -> None:
+    """A thousand mails of one are before the first of another for one mail's time."""
+    upstream, outcomes = FakeUpstream(), Outcomes()
+    async with lane_to(upstream, outcomes, connections=1) as lane:
+        for number in range(1, 101):
+            lane.put(job(number))
+        for number in (101, 102):
+            one = job(number)
+            copy = replace(one.copy, sub_account=SubAccountId(2))
+            lane.put(replace(one, copy=copy))
+        await outcomes.wait(102)
+    order = [number for number, _ in outcomes.seen]
+    assert order.index(101) <= 2
+    assert order.index(102) <= 4
 
 
 async def test_a_kept_connection_serves_the_next_job() -> None:

@@ -20,7 +20,8 @@ from appliance.flow.prepare import (
     form_of,
     prepare,
 )
-from appliance.mime.dkim import Signer, generate_ed25519_key, generate_rsa_key
+from appliance.mime.dkim import Signer
+from appliance.mime.dkim_keys import generate_ed25519_key, generate_rsa_key
 from tests.fakes.dkim import ed_verifies, verifies
 from tests.fakes.mail import SENDER, make_content, make_copy, make_domain
 

@@ -7,7 +7,7 @@ import trio
 
 from appliance.core.delivery import Copy, State
 from appliance.core.event import EventType
-from appliance.core.pool import Pool
+from appliance.core.pool import Pool, by_shares
 from appliance.core.provider import Security
 from appliance.flow import workshop as workshop_module
 from appliance.flow.prepare import prepare
@@ -185,7 +185,7 @@ async def test_shares_are_true_and_a_retry_stays_where_it_was(tmp_path: Path) ->
             )
             assert second is not None
             pool = await made.store.write(
-                add_pool, "both", [(seeded.id, 50), (second.id, 50)]
+                add_pool, by_shares("both", [(seeded.id, 50), (second.id, 50)])
             )
             assert isinstance(pool, Pool)
             made.seeded = replace(made.seeded, pool=pool)

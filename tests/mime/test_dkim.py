@@ -15,13 +15,15 @@ from hypothesis import strategies as st
 from appliance.core.domain import Algorithm, DkimKey
 from appliance.mime.dkim import (
     Signer,
-    UnusableKey,
     check_signature,
-    generate_ed25519_key,
-    generate_rsa_key,
     relaxed_body,
     relaxed_headers,
     sign,
+)
+from appliance.mime.dkim_keys import (
+    UnusableKey,
+    generate_ed25519_key,
+    generate_rsa_key,
 )
 from appliance.mime.headers import MalformedMessage, split_message
 from tests.fakes.dkim import ed_verifies, public_record, verifies

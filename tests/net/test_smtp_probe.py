@@ -3,9 +3,9 @@ import trio
 import trio.testing
 
 from appliance.core.provider import Security
-from appliance.net.smtp_probe import ProbeStep, probe
+from appliance.net.smtp_probe import probe
 from appliance.net.upstream import Upstream
-from appliance.smtp.outcome import FailureClass, Stage
+from appliance.smtp.outcome import FailureClass, ProbeStep, Stage
 from tests.fakes.certificates import Authority
 from tests.fakes.upstream import Close, Doing, FakeUpstream, Hold, Say, Script
 

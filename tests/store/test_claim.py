@@ -7,14 +7,16 @@ import pytest
 
 from appliance.core.address import Address
 from appliance.core.breaker import Restraint
-from appliance.core.delivery import State
+from appliance.core.delivery import Copy, State
 from appliance.core.ids import PoolId, ProviderId
+from appliance.core.in_flight import InFlight
 from appliance.core.message import NewMessage, Request
-from appliance.core.pool import Pool
+from appliance.core.pool import Pool, by_shares
 from appliance.core.submission import Content
-from appliance.store.claim import CLAIM, NO_PROVIDER_PAUSE_NS, claim
+from appliance.store.claim import NO_PROVIDER_PAUSE_NS, claim
 from appliance.store.database import Store
 from appliance.store.deliveries import counts_by_state, next_due_ns, release
+from appliance.store.due import FRONT
 from appliance.store.messages import accept, list_recent
 from appliance.store.pools import add_pool
 from appliance.store.providers import NewProvider, add_provider
@@ -26,7 +28,7 @@ PLENTY = 1_000_000
 
 def plan(view: View) -> str:
     """How SQLite goes about a claim."""
-    rows = view.db.execute("EXPLAIN QUERY PLAN " + CLAIM, (1, NOW_NS, 50))
+    rows = view.db.execute("EXPLAIN QUERY PLAN " + FRONT, (1, 0, NOW_NS, 50))
     return "; ".join(row[3] for row in rows)
 
 
@@ -35,7 +37,8 @@ async def test_a_claim_reads_the_front_of_one_index(store: Store) -> None:
     steps = await store.read(plan)
     assert steps == (
         "CO-ROUTINE (subquery-1); "
-        "SEARCH d USING INDEX delivery_due (provider=? AND due_ns<?); "
+        "SEARCH d USING INDEX delivery_due"
+        " (provider=? AND queue=? AND due_ns>? AND due_ns<?); "
         "SEARCH m USING INTEGER PRIMARY KEY (rowid=?); "
         "SCAN (subquery-1)"
     )
@@ -122,7 +125,7 @@ def three_providers(tx: Tx) -> tuple[list[ProviderId], PoolId]:
         provider = add_provider(tx, NewProvider(name, host=name))
         assert provider is not None
         ids.append(provider.id)
-    pool = add_pool(tx, "three", list(zip(ids, (70, 20, 10), strict=True)))
+    pool = add_pool(tx, by_shares("three", list(zip(ids, (70, 20, 10), strict=True))))
     assert isinstance(pool, Pool)
     return ids, pool.id
 
@@ -172,7 +175,7 @@ async def test_no_provider_gets_more_than_its_part(
     """One that hangs holds up its own mail only, however much of it waits."""
     other = await store.write(add_provider, NewProvider("other", host="b.test"))
     assert other is not None
-    pool = await store.write(add_pool, "other", [(other.id, 100)])
+    pool = await store.write(add_pool, by_shares("other", [(other.id, 100)]))
     assert isinstance(pool, Pool)
     many = tuple(seeded.message() for _ in range(20))
     await store.write_each(accept, Request(many))
@@ -181,7 +184,7 @@ async def test_no_provider_gets_more_than_its_part(
     first = await store.write(claim, NOW_NS, 9, PLENTY, most_each=5)
     assert [copy.provider for copy in first] == [seeded.provider.id] * 5
     for _ in range(3):
-        busy = {seeded.provider.id: 5}
+        busy = under_way(first)
         again = await store.write(
             claim, NOW_NS + 1, 9, PLENTY, most_each=5, in_flight=busy
         )
@@ -215,7 +218,7 @@ async def test_what_waits_for_an_upstream_that_is_down_is_not_claimed(
     down = {provider: Restraint(0, "provider upstream is down")}
     assert await store.write(claim, NOW_NS, 10, PLENTY, down=down) == []
     assert await store.read(next_due_ns) == NOW_NS
-    assert await store.read(next_due_ns, [provider]) is None
+    assert await store.read(next_due_ns, NOW_NS) is None
     assert await store.read(_waits) == ["provider upstream is down"] * 3
     assert len(await store.write(claim, NOW_NS, 10, PLENTY)) == 3
     assert await store.read(_waits) == [""] * 3
@@ -228,9 +231,14 @@ async def test_one_mail_is_a_trial(store: Store, seeded: Seeded) -> None:
         await store.write_each(accept, Request((seeded.message(),)))
     trial = {provider: Restraint(1, "")}
     (copy,) = await store.write(claim, NOW_NS, 10, PLENTY, down=trial)
-    flying = {copy.provider: 1}
+    flying = under_way([copy])
     again = await store.write(claim, NOW_NS, 10, PLENTY, in_flight=flying, down=trial)
     assert again == []
+
+
+def under_way(copies: Sequence[Copy]) -> InFlight:
+    """These deliveries, as the relay counts them."""
+    return InFlight(Counter((one.provider, one.sub_account) for one in copies))
 
 
 def _waits(view: View) -> list[str]:

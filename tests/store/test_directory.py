@@ -5,11 +5,12 @@ import pytest
 from appliance.core.credential import hash_key
 from appliance.core.domain import Purpose
 from appliance.core.message import Request
-from appliance.core.pool import Pool
+from appliance.core.pool import Pool, by_shares
 from appliance.store.credentials import revoke_credential
 from appliance.store.database import Store
 from appliance.store.directory import load_directory
-from appliance.store.domains import remove_domain, set_record_proofs, trust_domain
+from appliance.store.domain_checks import trust_domain
+from appliance.store.domains import remove_domain, set_tracking
 from appliance.store.messages import accept
 from appliance.store.pools import add_pool, remove_pool, set_default_pool
 from appliance.store.providers import (
@@ -59,15 +60,19 @@ async def test_every_change_of_configuration_is_felt(
     """The generation grows in the transaction of the change, so memory reloads."""
 
     def change(tx: Tx) -> None:
-        other = add_pool(tx, "o", [(seeded.provider.id, 100)]) if what > 6 else None
+        other = (
+            add_pool(tx, by_shares("o", [(seeded.provider.id, 100)]))
+            if what > 6
+            else None
+        )
         changes: list[Callable[[], object]] = [
             lambda: revoke_credential(tx, seeded.credential.uuid, NOW_NS),
-            lambda: trust_domain(tx, seeded.domain.id, [Purpose.DKIM]),
-            lambda: set_record_proofs(tx, seeded.domain.id, seeded.domain.records),
+            lambda: trust_domain(tx, seeded.domain.id, [Purpose.DKIM], NOW_NS),
+            lambda: set_tracking(tx, seeded.domain.id, opens=True, clicks=True),
             lambda: remove_domain(tx, seeded.domain.id),
             lambda: update_provider(tx, seeded.provider.id, NewProvider("renamed")),
             lambda: add_provider(tx, NewProvider("new")),
-            lambda: add_pool(tx, "new", [(seeded.provider.id, 100)]),
+            lambda: add_pool(tx, by_shares("new", [(seeded.provider.id, 100)])),
             lambda: isinstance(other, Pool) and remove_pool(tx, other.id),
             lambda: isinstance(other, Pool) and set_default_pool(tx, other.id),
         ]

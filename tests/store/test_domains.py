@@ -1,26 +1,32 @@
 import sqlite3
 from pathlib import Path
 
-from appliance.core.domain import Algorithm, DkimKey, Proof, Purpose, Record
-from appliance.core.ids import DomainId
+from appliance.core.domain import Algorithm, DkimKey, Purpose, Record, Stage
 from appliance.store.database import Store
 from appliance.store.domains import (
     add_domain,
     get_domain,
     list_domains,
     remove_domain,
-    set_record_proofs,
-    trust_domain,
 )
 from tests.fakes.keys import dkim_key
 from tests.fakes.store import NOW_NS, SENDER, Seeded, open_temp_store, seed
 
 KEYS = (
     DkimKey("ed", Algorithm.ED25519_SHA256, "ZWQ=", b"ed private"),
-    DkimKey("rsa", Algorithm.RSA_SHA256, "cnNh", b"rsa private"),
+    DkimKey("rsa", Algorithm.RSA_SHA256, "cnNh", b"rsa private", Stage.NEXT, 7),
 )
 RECORDS = (
-    Record(Purpose.DKIM, "rsa._domainkey.b.example", "TXT", "v=DKIM1; p=cnNh"),
+    Record(
+        Purpose.DKIM,
+        "rsa._domainkey.b.example",
+        "TXT",
+        "v=DKIM1; p=cnNh",
+        selector="rsa",
+        stage=Stage.NEXT,
+        misses=1,
+        missed_ns=8,
+    ),
     Record(Purpose.DMARC, "_dmarc.b.example", "TXT", "v=DMARC1; p=none"),
 )
 
@@ -78,49 +84,6 @@ async def test_removing_a_domain_takes_its_keys_along(
     assert again is not None
     assert again.keys == ()
     assert again.id > seeded.domain.id
-
-
-async def test_a_check_changes_proofs_but_not_the_operators_word(
-    store: Store, seeded: Seeded
-) -> None:
-    """The DNS proves and unproves records, except those that are trusted by hand."""
-    domain = await store.write(
-        add_domain,
-        seeded.sub_account.id,
-        "b.example",
-        keys=KEYS,
-        records=RECORDS,
-        now_ns=NOW_NS,
-    )
-    assert domain is not None
-    assert await store.write(trust_domain, domain.id, [Purpose.DKIM]) == 1
-    looked = [
-        Record(one.purpose, "", "", "", Proof.NONE, NOW_NS + 1, "no such name")
-        for one in RECORDS
-    ]
-    await store.write(set_record_proofs, domain.id, looked)
-    found = await store.read(get_domain, seeded.sub_account.id, "b.example")
-    assert found is not None
-    dkim, dmarc = found.records
-    assert (dkim.proof, dkim.failure) == (Proof.OPERATOR, "no such name")
-    assert (dmarc.proof, dmarc.checked_ns) == (Proof.NONE, NOW_NS + 1)
-    assert dmarc.host == "_dmarc.b.example"
-    await store.write(
-        set_record_proofs,
-        domain.id,
-        [Record(Purpose.DMARC, "", "", "", Proof.DNS, NOW_NS + 2)],
-    )
-    found = await store.read(get_domain, seeded.sub_account.id, "b.example")
-    assert found is not None
-    assert found.records[1].verified
-
-
-async def test_trusting_what_is_not_there_trusts_nothing(
-    store: Store, seeded: Seeded
-) -> None:
-    """The number of records tells the operator."""
-    assert await store.write(trust_domain, seeded.domain.id, [Purpose.DMARC]) == 0
-    assert await store.write(trust_domain, DomainId(99), [Purpose.DKIM]) == 0
 
 
 async def test_private_keys_and_passwords_are_not_readable_in_the_file(

@@ -74,3 +74,70 @@ def test_no_delivery_gets_a_number_that_was_given_away(
     migrate(db)
     rows = db.execute("SELECT seq FROM sqlite_sequence WHERE name LIKE 'delivery%'")
     assert max(rows.fetchall()) == (41,)
+
+
+def test_records_of_domains_learn_of_their_keys(
+    db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was known of each record stays, and each DKIM record finds its selector."""
+    steps = schema_steps()
+    monkeypatch.setattr(migrations, "schema_steps", lambda: steps[:3])
+    migrate(db)
+    uuid = bytes(16)
+    db.execute("INSERT INTO account VALUES (1, ?, 'a', 1)", (uuid,))
+    db.execute("INSERT INTO sub_account VALUES (1, ?, 1, 's', 0, 1)", (uuid,))
+    db.execute(
+        "INSERT INTO sender_domain (id, uuid, sub_account, name, created_ns)"
+        " VALUES (1, ?, 1, 'd.example', 1)",
+        (uuid,),
+    )
+    for selector, algorithm in (("k", "rsa-sha256"), ("ked", "ed25519-sha256")):
+        db.execute(
+            "INSERT INTO dkim_key VALUES (1, ?, ?, 'p', x'00')", (selector, algorithm)
+        )
+    for purpose in ("dkim", "dkim-ed25519", "dmarc"):
+        db.execute(
+            "INSERT INTO domain_record VALUES (1, ?, 'h', 'TXT', 'v', 'dns', 7, 'f')",
+            (purpose,),
+        )
+    monkeypatch.setattr(migrations, "schema_steps", lambda: steps)
+    migrate(db)
+    rows = db.execute(
+        "SELECT purpose, selector, host, proof, checked_ns, failure, misses"
+        " FROM domain_record ORDER BY purpose"
+    )
+    rest = ("h", "dns", 7, "f", 0)
+    assert rows.fetchall() == [
+        ("dkim", "k", *rest),
+        ("dkim-ed25519", "ked", *rest),
+        ("dmarc", "", *rest),
+    ]
+    rows = db.execute("SELECT DISTINCT stage, since_ns FROM dkim_key")
+    assert rows.fetchall() == [("active", 0)]
+
+
+def test_pools_keep_their_shares_and_what_they_are_owed(
+    db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each becomes a pool of shares, and mail that waits stands where it stood."""
+    steps = schema_steps()
+    monkeypatch.setattr(migrations, "schema_steps", lambda: steps[:3])
+    migrate(db)
+    db.execute("INSERT INTO pool VALUES (1, x'00', 'main', 1)")
+    for provider in (1, 2):
+        db.execute(
+            "INSERT INTO provider (id, uuid, name, kind, host, port, security,"
+            " username, password_sealed, auth_method, verify_certificate,"
+            " max_connections, retry_plan)"
+            " VALUES (?, ?, ?, 'smtp', 'h', 25, 'none', '', x'00', 'auto', 1, 5, '')",
+            (provider, bytes([provider]), str(provider)),
+        )
+    db.execute("INSERT INTO pool_share VALUES (1, 0, 2, 70, -30), (1, 1, 1, 30, 30)")
+    monkeypatch.setattr(migrations, "schema_steps", lambda: steps)
+    migrate(db)
+    rows = db.execute(
+        "SELECT route, position, provider, percent, credit FROM pool_share"
+    )
+    assert rows.fetchall() == [("", 0, 2, 70, -30), ("", 1, 1, 30, 30)]
+    rows = db.execute("SELECT routing, overflow, overflow_pool, created_ns FROM pool")
+    assert rows.fetchall() == [(2, 0, None, 0)]

@@ -150,7 +150,9 @@ async def test_pages_follow_one_another(queue: Queue) -> None:
 
 async def test_a_list_shows_where_each_stands(queue: Queue) -> None:
     """Who, by whom, since when, until when and why."""
-    six, seven = await queue.store.read(list_waiting, EVERYTHING, 9, after=5)
+    six, seven = await queue.store.read(
+        list_waiting, EVERYTHING, 9, now_ns=NOW_NS, after=5
+    )
     assert (six.number, six.uuid) == (6, queue.messages[3].deliveries[1].uuid)
     assert six.message == queue.messages[3].deliveries[0].uuid
     assert (six.sender, six.recipient) == ("news@sender.example", "six@c.example")

@@ -9,7 +9,7 @@ from appliance.core.delivery import Copy, State
 from appliance.core.event import Event, EventFilter, EventType
 from appliance.core.ids import DeliveryId
 from appliance.core.message import Request
-from appliance.core.pool import Pool
+from appliance.core.pool import Pool, by_shares
 from appliance.core.provider import Security
 from appliance.core.queue import (
     EVERYTHING,
@@ -46,7 +46,7 @@ def another_pool(tx: Tx) -> Pool:
     new = NewProvider("other", host="127.0.0.1", port=26, security=Security.NONE)
     provider = add_provider(tx, new)
     assert provider is not None
-    pool = add_pool(tx, "other", [(provider.id, 100)])
+    pool = add_pool(tx, by_shares("other", [(provider.id, 100)]))
     assert isinstance(pool, Pool)
     return pool
 
@@ -83,7 +83,9 @@ async def do(store: Store, order: Order, *ids: int, now_ns: int = NOW_NS) -> Tal
 
 async def look(store: Store, number: DeliveryId) -> Waiting:
     """How it stands now."""
-    (one,) = await store.read(list_waiting, EVERYTHING, 1, after=number - 1)
+    (one,) = await store.read(
+        list_waiting, EVERYTHING, 1, now_ns=NOW_NS, after=number - 1
+    )
     return one
 
 
@@ -179,7 +181,7 @@ async def test_what_is_moved_is_drawn_anew(store: Store, seeded: Seeded) -> None
     moved = await look(store, number)
     assert (moved.pool, moved.provider, moved.due_ns) == ("other", "", LATER_NS)
     (copy,) = await store.write(claim, LATER_NS, 1, PLENTY)
-    assert (copy.pool, copy.provider) == (pool.id, pool.shares[0][0])
+    assert (copy.pool, copy.provider) == (pool.id, pool.members[0])
 
 
 async def test_what_is_moved_away_from_a_limit_is_due_now(
@@ -242,7 +244,8 @@ async def test_only_what_is_named_is_changed(store: Store, seeded: Seeded) -> No
     first = await waiting(store, seeded, State.QUEUED)
     await store.write_each(accept, Request((seeded.message(),)))
     assert await do(store, Order(Act.HOLD, EVERYTHING), first, 99) == Tally(changed=1)
-    states = [one.state for one in await store.read(list_waiting, EVERYTHING, 9)]
+    found = await store.read(list_waiting, EVERYTHING, 9, now_ns=NOW_NS)
+    states = [one.state for one in found]
     assert states == [State.HELD, State.QUEUED]
 
 

@@ -4,7 +4,7 @@ The vendor's clients do not ask for the one that they need, so their
 ``User-Agent`` decides before the configured default does.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import Enum
 from types import MappingProxyType
 
@@ -53,6 +53,15 @@ def choose_contract(
         if user_agent.startswith(prefix):
             return contract
     return default
+
+
+def read_contract(
+    headers: Iterable[tuple[bytes, bytes]], default: Contract
+) -> Contract | Problem:
+    """The contract that a request with these headers is answered in."""
+    found = {name: value.decode("latin-1") for name, value in reversed([*headers])}
+    named = found.get(CONTRACT_HEADER.lower().encode())
+    return choose_contract(named, found.get(b"user-agent", ""), default)
 
 
 def contract_headers(

@@ -15,6 +15,13 @@ SUB_ACCOUNT = f"{API}/subaccount/"  # what a sub-account's key opens
 SEND = f"{SUB_ACCOUNT}email"
 SEND_TEMPLATE = f"{SUB_ACCOUNT}email/template"
 
+# What an account's key opens; a path stands for all that begins so.
+PROVIDERS = f"{API}/account/tpsp"
+PROVIDERS_SHORT = f"{API}/tpsp"
+POOLS = f"{API}/account/ippool"
+PROVIDER_TEST = "test/custom-smtp"  # below either spelling
+EVENT_KEY = "event-key"  # below a provider
+
 # The spelling that is written into mail, for each kind of link.
 TRACKING: Mapping[TokenKind, str] = MappingProxyType(
     {

@@ -25,10 +25,9 @@ from appliance.dialects.sendpost.answer import (
     render_refusal,
 )
 from appliance.dialects.sendpost.contract import (
-    CONTRACT_HEADER,
     Contract,
-    choose_contract,
     contract_headers,
+    read_contract,
 )
 from appliance.dialects.sendpost.errors import Fault, Problem, invalid
 from appliance.dialects.sendpost.login import KeyKind, read_key, speaks_for
@@ -195,9 +194,7 @@ class SendDoor:
         return credential
 
     def _contract(self, headers: Headers) -> Contract | Problem:
-        named = _header(headers, CONTRACT_HEADER.lower().encode())
-        agent = _header(headers, b"user-agent") or ""
-        return choose_contract(named, agent, self._default)
+        return read_contract(headers, self._default)
 
 
 def _is_stored(query: bytes) -> bool | Problem:

@@ -1,0 +1,214 @@
+"""The tokens of all limits during one claim.
+
+What is taken is written in the claim's own transaction, so a crash loses a few tokens
+at most and never finds one twice. A provider without limits costs nothing here.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from appliance.core.delivery import State
+from appliance.core.ids import ProviderId
+from appliance.core.mailbox_hosts import class_of_domain
+from appliance.core.recipient_class import RecipientClass
+from appliance.core.throttle import PLENTY, Bucket
+from appliance.store.limits import CLASS, DOMAIN, OVERALL
+from appliance.store.rows import Row, update_rows
+from appliance.store.throttle import ThrottleRow
+from appliance.store.transaction import Tx
+
+Classify = Callable[[str], RecipientClass]
+GAP_NS = 3_600_000_000_000  # who was not seen to hold for so long did not hold
+NOTE_NS = 60_000_000_000  # how often it is noted that one still holds
+
+
+def class_by_name(domain: str) -> RecipientClass:
+    """The class of a domain as far as its name tells."""
+    return class_of_domain(domain) or RecipientClass.DEFAULT
+
+
+@dataclass(slots=True)
+class Throttle:
+    """A limit with what is left of it now."""
+
+    row: ThrottleRow
+    bucket: Bucket
+    left: int
+    queued: bool  # mail waits for it: what comes new stands behind that
+    taken: int = 0
+    holds: bool = False
+
+    @property
+    def id(self) -> int:
+        """The number of the queue of what waits for it."""
+        return self.row.id
+
+
+@dataclass(slots=True)
+class Tokens:
+    """Every limit in force, by what it is a limit of."""
+
+    now_ns: int
+    names: Mapping[ProviderId, str]
+    classify: Classify
+    all: dict[tuple[int, str, str], Throttle] = field(default_factory=dict)
+    by_id: dict[int, Throttle] = field(default_factory=dict)
+    classed: set[int] = field(default_factory=set)
+    domained: set[int] = field(default_factory=set)
+
+    @classmethod
+    def of(
+        cls,
+        rows: Sequence[ThrottleRow],
+        queued: frozenset[int],
+        now_ns: int,
+        names: Mapping[ProviderId, str],
+        classify: Classify,
+    ) -> "Tokens":
+        """The limits as they are at ``now_ns``; mail waits for those in ``queued``."""
+        tokens = cls(now_ns, names, classify)
+        for row in rows:
+            if row.limit:
+                tokens._add(row, row.id in queued)
+        return tokens
+
+    def _add(self, row: ThrottleRow, queued: bool) -> None:  # noqa: FBT001 - one call
+        bucket = row.bucket(self.now_ns // 1_000)
+        one = Throttle(row, bucket, bucket.tokens(row.limit), queued)
+        self.all[row.provider, row.scope, row.key] = self.by_id[row.id] = one
+        kind = {CLASS: self.classed, DOMAIN: self.domained}.get(row.scope)
+        if kind is not None:
+            kind.add(row.provider)
+
+    # --- asking ------------------------------------------------------------------
+
+    def left(self, provider: ProviderId) -> int:
+        """How many the provider may get, whatever they are."""
+        one = self.all.get((provider, OVERALL, ""))
+        return PLENTY if one is None else one.left
+
+    def blocking(
+        self, provider: ProviderId, domain: str, queue: int = 0
+    ) -> Throttle | None:
+        """The limit that a mail to ``domain`` has to wait for, None if none.
+
+        One that comes from the ``queue`` of a limit need not stand behind it again.
+        """
+        for one in self._special(provider, domain):
+            if not one.left or (one.queued and one.id != queue):
+                return one
+        return None
+
+    def obstacle(self, provider: ProviderId, domain: str) -> str:
+        """What a mail would wait for at this provider, "" for nothing."""
+        wait = self.wait(provider, domain=domain)
+        return "" if wait is None else wait[0]
+
+    def wait(
+        self, provider: ProviderId, *, domain: str = "", queue: int = 0
+    ) -> tuple[str, int] | None:
+        """What mail waits for, and until when at the earliest; None for nothing.
+
+        Mail to ``domain`` that is to come, or what is in the ``queue`` already.
+        """
+        one = self.by_id.get(queue)
+        overall = self.all.get((provider, OVERALL, ""))
+        if one is None and overall is not None and not overall.left:
+            one = overall
+        if one is None and domain:
+            one = self.blocking(provider, domain)
+        return None if one is None else (self.told(one), self._next_ns(one))
+
+    def of_waiting(
+        self, state: State, provider: int | None, queue: int, due_ns: int | None
+    ) -> tuple[str, int] | None:
+        """What limit holds a delivery that is due, and until when at the earliest."""
+        if state is not State.QUEUED or provider is None or due_ns is None:
+            return None
+        if due_ns > self.now_ns:
+            return None
+        return self.wait(ProviderId(provider), queue=queue)
+
+    def told(self, one: Throttle) -> str:
+        """What mail that it holds back waits for."""
+        provider = ProviderId(one.row.provider)
+        return one.row.told(self.names.get(provider, str(provider)))
+
+    def _special(self, provider: ProviderId, domain: str) -> list[Throttle]:
+        """The limits of a class or a domain that a mail is under."""
+        found = []
+        if provider in self.classed:
+            key = self.classify(domain).value
+            found.append(self.all.get((provider, CLASS, key)))
+        if provider in self.domained:
+            found.append(self.all.get((provider, DOMAIN, domain)))
+        return [one for one in found if one is not None]
+
+    # --- taking ------------------------------------------------------------------
+
+    def take(self, provider: ProviderId, domain: str) -> None:
+        """One mail goes: it was asked before that nothing blocks it."""
+        if not self.all:
+            return
+        overall = self.all.get((provider, OVERALL, ""))
+        for one in (overall, *self._special(provider, domain)):
+            if one is not None:
+                one.left -= 1
+                one.taken += 1
+
+    def hold(self, one: Throttle) -> None:
+        """Mail was met that this limit holds back, and nothing else."""
+        one.holds = True
+
+    def hold_provider(self, provider: ProviderId) -> None:
+        """Mail was met that the provider's own limit holds back."""
+        one = self.all.get((provider, OVERALL, ""))
+        if one is not None and not one.left:
+            one.holds = True
+
+    # --- keeping -----------------------------------------------------------------
+
+    def wake_ns(self) -> int | None:
+        """When the first of those that hold mail back gets a token."""
+        waits = [self._next_ns(one) for one in self.by_id.values() if one.holds]
+        return min(waits) if waits else None
+
+    def save(self, tx: Tx) -> None:
+        """Write what was taken, and who holds mail back since when."""
+        update_rows(
+            tx.db,
+            "UPDATE throttle SET hour_left = new.column2, second_left = new.column3,"
+            " at_us = new.column4, since_ns = new.column5, seen_ns = new.column6 {}"
+            " WHERE throttle.id = new.column1",
+            [row for one in self.by_id.values() if (row := self._changed(one))],
+        )
+
+    def _changed(self, one: Throttle) -> Row:
+        """The row of a limit, empty if it is the same as before."""
+        since_ns = self._since(one)
+        seen_ns = self.now_ns if since_ns is not None else None
+        noted_ns = one.row.seen_ns or 0
+        old = not 0 <= self.now_ns - noted_ns < NOTE_NS
+        same = since_ns == one.row.since_ns and not (since_ns is not None and old)
+        if same and not one.taken:
+            return ()
+        after = one.bucket.less(one.row.limit, one.taken)
+        hour, second = after.hour, after.second
+        at_us = self.now_ns // 1_000
+        return one.id, hour.left, second.left, at_us, since_ns, seen_ns
+
+    def _next_ns(self, one: Throttle) -> int:
+        """When there is a token."""
+        left = one.bucket.less(one.row.limit, one.taken)
+        next_us = left.next_us(one.row.limit, self.now_ns // 1_000)
+        return max(self.now_ns, next_us * 1_000)
+
+    def _since(self, one: Throttle) -> int | None:
+        """Since when it holds mail back without a break, None if it does not."""
+        if not one.holds:
+            return None
+        since_ns, seen_ns = one.row.since_ns, one.row.seen_ns
+        if since_ns is None or seen_ns is None:
+            return self.now_ns
+        unbroken = since_ns <= self.now_ns and 0 <= self.now_ns - seen_ns < GAP_NS
+        return since_ns if unbroken else self.now_ns
