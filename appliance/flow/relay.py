@@ -72,6 +72,10 @@ IDLE_SECONDS = 1.0  # another process may have queued mail
 NO_PROVIDER_PAUSE_NS = 60 * SECOND_NS
 LOOK_NS = 60 * SECOND_NS
 MIN_CLAIM = 16  # no claims one by one behind a full house
+# With so many in flight there is work for a moment: each settlement makes room and
+# rings, and a claim for each commit of a few would cost a quarter of the CPU.
+BUSY = 64
+PACE_SECONDS = 0.025
 
 MakeLane = Callable[[Provider, Settled], Lane]
 
@@ -110,6 +114,7 @@ class Relay:
         self._classify = classify
         self._rounds = Rounds()
         self._looked_ns = 0
+        self._claims_again = 0.0  # not before, while busy
         self._bell = Doorbell()
         self._ledger = Ledger(store, self._bell.ring, self._fare_of)
         self._infirmary = Infirmary(
@@ -185,6 +190,10 @@ class Relay:
         memory = self._bounds.size_bytes - self._ledger.size_bytes
         if memory <= 0 or room < min(MIN_CLAIM, self._bounds.deliveries):
             return IDLE_SECONDS  # a settlement rings
+        pause = self._claims_again - trio.current_time()
+        if len(self._ledger) >= BUSY and pause > 0:
+            return pause
+        self._claims_again = trio.current_time() + PACE_SECONDS
         copies = await self._store.write(
             claim,
             now_ns,

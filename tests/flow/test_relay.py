@@ -11,6 +11,7 @@ from appliance.core.pool import Pool, by_shares
 from appliance.core.provider import Security
 from appliance.flow import workshop as workshop_module
 from appliance.flow.prepare import prepare
+from appliance.flow.relay import BUSY, PACE_SECONDS
 from appliance.flow.settle import SECOND_NS
 from appliance.store.captured import list_captured
 from appliance.store.claim import claim
@@ -50,6 +51,24 @@ async def test_a_burst_larger_than_the_room_goes_through(tmp_path: Path) -> None
         assert made.relay.in_flight <= 20
     assert len({one.about.delivery for one in sent}) == 150
     assert len(made.upstream.received) == 150
+
+
+async def test_a_busy_relay_claims_now_and_then(tmp_path: Path) -> None:
+    """With much in flight, what rings next waits for a moment, and then goes too."""
+    held = trio.Event()
+    hold = (Hold(held), Say("220 us.test"))
+    async with floor(tmp_path, Script({"BANNER": hold}), most=200) as made:
+        await made.send(*(f"u{number}@rcpt.test" for number in range(BUSY)))
+
+        async def all_fly() -> bool:
+            return made.relay.in_flight == BUSY
+
+        await made.until(all_fly)
+        await made.relay.run_once(made.now_ns)
+        assert 0 < await made.relay.run_once(made.now_ns) <= PACE_SECONDS
+        await made.send("last@rcpt.test")
+        held.set()
+        await made.until_events(EventType.SENT, BUSY + 1)
 
 
 async def test_a_refused_mail_waits_by_the_plan_and_is_then_dropped(
