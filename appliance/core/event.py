@@ -1,4 +1,7 @@
-"""Facts about deliveries, numbered in the order in which they became known."""
+"""Facts about deliveries, numbered in the order in which they became known.
+
+A few are about an upstream instead: no delivery's, and no sub-account's to read.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -27,6 +30,8 @@ class EventType(IntEnum):
     COMPLAINED = 67
     UNSUBSCRIBED = 68
     IN_DOUBT = 69
+    PROVIDER_DOWN = 70
+    PROVIDER_UP = 71
 
     @property
     def label(self) -> str:
@@ -59,6 +64,14 @@ class About:
     pool: str = ""
     provider: str = ""
     dimensions: Dimensions = NO_DIMENSIONS
+
+
+_NONE = UUID(int=0)
+
+
+def about_provider(name: str) -> About:
+    """What a fact about an upstream is about: nobody's mail."""
+    return About(SubAccountId(0), _NONE, _NONE, "", "", provider=name)
 
 
 @dataclass(frozen=True, slots=True)

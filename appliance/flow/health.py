@@ -5,11 +5,12 @@ log, and the rows by which health outlives the process. What says nothing of an 
 but only of one mail never comes here as a failure.
 """
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 from appliance.core.attempt import NewAttempt
 from appliance.core.breaker import HEALTHY, Condition, Health, Patience, Restraint
+from appliance.core.event import EventType, NewEvent, Scalar, about_provider
 from appliance.core.ids import ProviderId
 from appliance.core.provider import Provider
 from appliance.flow.attempts import is_unwell, is_well
@@ -17,11 +18,14 @@ from appliance.log import get
 from appliance.smtp.outcome import Outcome
 from appliance.store.database import Store
 from appliance.store.errors import StoreUnavailable
-from appliance.store.health import load_health, save_health
+from appliance.store.health import load_health, save_health, save_turns
+from appliance.store.transaction import Tx
 
 log = get("postroom.health")
 
 Providers = Mapping[ProviderId, Provider]
+T = TypeVar("T")
+SECOND_NS = 1_000_000_000
 MAX_ERROR = 300  # characters of an error that are kept
 
 
@@ -55,7 +59,7 @@ class Infirmary:
     def hear(self, attempt: NewAttempt, outcome: Outcome) -> None:
         """Take in what a try says of the upstream."""
         if is_well(outcome):
-            self.answered(attempt.provider)
+            self.answered(attempt.provider, attempt.ended_ns)
         elif is_unwell(outcome):
             words = f"{attempt.code} {attempt.text}" if attempt.code else attempt.text
             self.failed(attempt.provider, words, attempt.began_ns, attempt.ended_ns)
@@ -71,21 +75,28 @@ class Infirmary:
         settings = self._providers().get(provider)
         if settings is not None:
             self._met[provider] = settings
-        self._keep(provider, now)
+        if was.probe_ns is None and now.probe_ns is not None:
+            data = {"reason": now.last_error}
+            self._turn(provider, now, EventType.PROVIDER_DOWN, now_ns, data)
+        else:
+            self._keep(provider, now)
         if now.probe_ns is not None:
             word = "provider.down" if was.probe_ns is None else "provider.still_down"
             pause_s = (now.probe_ns - now_ns) // 1_000_000_000
             name = self._name(provider)
             log.warning(word, provider=name, error=now.last_error, again_in_s=pause_s)
 
-    def answered(self, provider: ProviderId) -> None:
+    def answered(self, provider: ProviderId, now_ns: int) -> None:
         """The upstream has spoken about a mail: it is up."""
         was = self._health.get(provider)
         if was is None or (now := was.answered()) is was:
             return
-        self._keep(provider, now)
-        if was.probe_ns is not None:
-            log.info("provider.up", provider=self._name(provider))
+        if was.opened_ns is None:
+            self._keep(provider, now)
+            return
+        data = {"downForSeconds": max(0, now_ns - was.opened_ns) // SECOND_NS}
+        self._turn(provider, now, EventType.PROVIDER_UP, now_ns, data)
+        log.info("provider.up", provider=self._name(provider))
 
     def again(self, provider: ProviderId, now_ns: int) -> tuple[int, str]:
         """When mail that was not handed over is due again, and what it waits for."""
@@ -121,15 +132,30 @@ class Infirmary:
 
     def _keep(self, provider: ProviderId, health: Health) -> None:
         self._health[provider] = health
+        self._write(save_health, (provider, health))
+
+    def _turn(
+        self,
+        provider: ProviderId,
+        health: Health,
+        kind: EventType,
+        now_ns: int,
+        data: Mapping[str, Scalar],
+    ) -> None:
+        """Keep a health that is worth an event."""
+        self._health[provider] = health
+        about = about_provider(self._name(provider))
+        event = NewEvent(kind, now_ns, about, data)
+        self._write(save_turns, (provider, health, event))
+
+    def _write(self, fn: Callable[[Tx, Sequence[T]], Sequence[None]], item: T) -> None:
         try:
-            self._store.write_later(
-                save_health, (provider, health), partial(_kept, provider)
-            )
+            self._store.write_later(fn, item, _kept)
         except StoreUnavailable as error:
-            _kept(provider, error)
+            _kept(error)
 
 
-def _kept(provider: ProviderId, result: Exception | None) -> None:
+def _kept(result: Exception | None) -> None:
     """What could not be written is known here, and written when it changes."""
     if isinstance(result, Exception):
-        log.warning("health.not_kept", provider=int(provider), error=result)
+        log.warning("health.not_kept", error=result)

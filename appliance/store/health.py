@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from appliance.core.breaker import Health
+from appliance.core.event import NewEvent
 from appliance.core.ids import ProviderId
 from appliance.store.transaction import Tx, View
 
@@ -30,6 +31,15 @@ def save_health(tx: Tx, items: Sequence[tuple[ProviderId, Health]]) -> list[None
             ),
         )
     return [None] * len(items)
+
+
+def save_turns(
+    tx: Tx, items: Sequence[tuple[ProviderId, Health, NewEvent]]
+) -> list[None]:
+    """Record healths with the event that each is worth; a batch function."""
+    for *_, event in items:
+        tx.emit(event)
+    return save_health(tx, [(provider, health) for provider, health, _ in items])
 
 
 def load_health(view: View) -> dict[ProviderId, Health]:

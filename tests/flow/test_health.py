@@ -8,11 +8,14 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from appliance.core.breaker import PATIENCE
+from appliance.core.event import Event, EventFilter, EventType
 from appliance.core.ids import ProviderId
 from appliance.core.provider import Provider
+from appliance.flow.facts import event_facts
 from appliance.flow.health import Infirmary
 from appliance.flow.settle import SECOND_NS
 from appliance.store.database import Store
+from appliance.store.events import list_events
 from appliance.store.health import load_health
 from tests.fakes.store import NOW_NS, open_temp_store, seed
 
@@ -51,7 +54,7 @@ async def test_health_survives_a_restart(tmp_path: Path) -> None:
         assert after.restraints(now)[provider.id].most == 0
         later = now + PATIENCE.pause_ns
         assert after.restraints(later)[provider.id].most == 1
-        after.answered(provider.id)
+        after.answered(provider.id, later)
         assert after.restraints(later) == {}
 
 
@@ -64,13 +67,43 @@ async def test_its_ways_are_told_in_the_log(
         provider = (await seed(store)).provider
         one = infirmary(store, provider)
         now = fail(one, provider, 2)
-        one.answered(provider.id)
+        one.answered(provider.id, now)
         assert caplog.messages == []
         now = fail(one, provider, 4)
         one.failed(provider.id, "still", now + 60 * SECOND_NS, now + 61 * SECOND_NS)
-        one.answered(provider.id)
-        one.answered(provider.id)
+        one.answered(provider.id, now + 90 * SECOND_NS)
+        one.answered(provider.id, now + 91 * SECOND_NS)
     assert caplog.messages == ["provider.down", "provider.still_down", "provider.up"]
+
+
+async def test_down_and_up_are_events_of_nobodys_mail(tmp_path: Path) -> None:
+    """One each, numbered with the others; a sub-account does not read them."""
+    async with open_temp_store(tmp_path) as store:
+        seeded = await seed(store)
+        provider = seeded.provider
+        told: list[Event] = []
+        store.on_commit(told.extend)
+        one = infirmary(store, provider)
+        now = fail(one, provider, 4)
+        one.failed(provider.id, "still", now + 60 * SECOND_NS, now + 61 * SECOND_NS)
+        one.answered(provider.id, now + 90 * SECOND_NS)
+        with trio.fail_after(5):
+            while len(told) < 2:
+                await wait_all_tasks_blocked(0.001)
+        listed = await store.read(list_events, limit=9)
+        own = EventFilter(sub_account=seeded.sub_account.id)
+        assert await store.read(list_events, own, limit=9) == []
+    assert told == listed
+    kinds = [one.type for one in told]
+    assert kinds == [EventType.PROVIDER_DOWN, EventType.PROVIDER_UP]
+        EventType.PROVIDER_DOWN,
+        EventType.PROVIDER_UP,
+    ]
+    down, up = told
+    assert down.data == {"reason": "no route to host"}
+    assert up.data == {"downForSeconds": 91}
+    assert event_facts(down)["provider"] == "upstream"
+    assert (event_facts(up)["message"], event_facts(up)["delivery"]) == (None, None)
 
 
 async def test_what_waits_is_told_for_what(tmp_path: Path) -> None:
