@@ -94,8 +94,7 @@ async def test_down_and_up_are_events_of_nobodys_mail(tmp_path: Path) -> None:
         own = EventFilter(sub_account=seeded.sub_account.id)
         assert await store.read(list_events, own, limit=9) == []
     assert told == listed
-    kinds = [one.type for one in told]
-    assert kinds == [EventType.PROVIDER_DOWN, EventType.PROVIDER_UP]
+    assert [one.type for one in told] == [
         EventType.PROVIDER_DOWN,
         EventType.PROVIDER_UP,
     ]
