@@ -33,6 +33,7 @@ from appliance.flow.doorbell import Doorbell
 from appliance.flow.health import Infirmary
 from appliance.flow.lane import Job, Lane, Settled
 from appliance.flow.ledger import Ledger
+from appliance.flow.limit_watch import LimitWatch
 from appliance.flow.settle import (
     SECOND_NS,
     Policy,
@@ -58,7 +59,6 @@ from appliance.store.database import Store
 from appliance.store.doubt import Rescued, rescue
 from appliance.store.due import Rounds
 from appliance.store.errors import StoreUnavailable
-from appliance.store.limit_wait import give_up, leave_limits
 from appliance.store.tokens import Classify, class_by_name
 
 log = get("postroom.relay")
@@ -70,7 +70,6 @@ NO_PROVIDER = "Waits for a provider: the one it was given to was removed"
 NOTHING_RESCUED = Rescued(0, 0)
 IDLE_SECONDS = 1.0  # another process may have queued mail
 NO_PROVIDER_PAUSE_NS = 60 * SECOND_NS
-LOOK_NS = 60 * SECOND_NS
 MIN_CLAIM = 16  # no claims one by one behind a full house
 # With so many in flight there is work for a moment: each settlement makes room and
 # rings, and a claim for each commit of a few would cost a quarter of the CPU.
@@ -113,8 +112,8 @@ class Relay:
         self._clock = clock
         self._classify = classify
         self._rounds = Rounds()
-        self._looked_ns = 0
         self._claims_again = 0.0  # not before, while busy
+        self._waits = LimitWatch(store, directory, policy.limit_wait_seconds)
         self._bell = Doorbell()
         self._ledger = Ledger(store, self._bell.ring, self._fare_of)
         self._infirmary = Infirmary(
@@ -185,7 +184,7 @@ class Relay:
             StoreUnavailable: nothing could be claimed.
         """
         self._ledger.record_again()
-        await self._look_at_waits(now_ns)
+        await self._waits.look(now_ns, self._infirmary.restraints(now_ns))
         room = self._bounds.deliveries - len(self._ledger)
         memory = self._bounds.size_bytes - self._ledger.size_bytes
         if memory <= 0 or room < min(MIN_CLAIM, self._bounds.deliveries):
@@ -211,23 +210,6 @@ class Relay:
         if copies or self._rounds.more:
             return 0
         return await self._idle_for(now_ns)
-
-    async def _look_at_waits(self, now_ns: int) -> None:
-        """Once a minute: end what waited for a limit too long, or need not wait."""
-        if 0 <= now_ns - self._looked_ns < LOOK_NS:
-            return
-        self._looked_ns = now_ns
-        providers = self._directory.current.providers.values()
-        if all(one.limits == NO_LIMITS for one in providers):
-            return
-        wait_ns = int(self._policy.limit_wait_seconds * SECOND_NS)
-        given_up = await self._store.write(give_up, now_ns, wait_ns)
-        if given_up:
-            log.warning("relay.limit_wait_exceeded", deliveries=given_up)
-            self._looked_ns = 0  # there may be more
-        down = self._infirmary.restraints(now_ns)
-        if down:
-            await self._store.write(leave_limits, down)
 
     async def _idle_for(self, now_ns: int) -> float:
         """Until when nothing changes by itself; a settlement rings."""

@@ -123,7 +123,7 @@ def test_overflow_takes_mail_past_an_upstream_that_is_down(
 def test_a_rate_is_kept_and_costs_no_try(
     make_postroom: MakePostroom, start_postfix: StartPostfix, tell: Tell
 ) -> None:
-    """Ten a second: no second has more than what a full bucket and its flow allow.
+    """Ten a second: of fifty mails ten go at once, the others take four seconds.
 
     Who waits says for which limit, and until when; each needs its one try.
     """
@@ -139,9 +139,9 @@ def test_a_rate_is_kept_and_costs_no_try(
     tries = [story_of(postroom, uuid)["tries"] for uuid in ids]
     assert all(len(one) == 1 for one in tries)
     began = sorted(datetime.fromisoformat(one[0]["beganAt"]) for one in tries)
-    busiest = max(sum(at <= one < at + SECOND for one in began) for at in began)
-    assert busiest <= 2 * RATE
-    tell(f"{len(ids)} mails in {(began[-1] - began[0]).total_seconds():.1f} s")
+    took = began[-1] - began[0]
+    assert took > 3 * SECOND  # a second for the way from the token to the wire
+    tell(f"{len(ids)} mails in {took.total_seconds():.1f} s")
 
 
 def _waits(postroom: Postroom, uuid: str) -> bool:
