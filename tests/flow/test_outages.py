@@ -144,7 +144,7 @@ async def test_nothing_is_tried_while_it_is_down(tmp_path: Path) -> None:
         before = len(made.upstream.commands)
         await made.send("b@rcpt.test")
         assert health.probe_ns is not None
-        due(made, health.probe_ns - 1)
+        due(made, health.probe_ns - SECOND_NS)
 
         async def drawn() -> bool:
             return all(await waits(made))
