@@ -93,6 +93,8 @@ def _tell_delivery(one: Facts) -> Iterator[str]:
     yield f"  Suppressed  {plain(_suppressed(one['suppression']))}"
     if one["lastText"]:
         yield f"  Last   {plain(one['lastText'])}"
+    if one["deferred"]:
+        yield f"  Put off  {plain(_put_off(one['deferred']))}"
     moments: list[tuple[str, int, list[str]]] = [
         (event["at"], event["number"], [_event(event)]) for event in one["events"]
     ]
@@ -120,6 +122,18 @@ def _suppressed(verdict: Facts | None) -> str:
     if verdict is None:
         return "no"
     return f"yes, {verdict['reason']} at {verdict['at']} {verdict['description']}"
+
+
+def _put_off(facts: Facts) -> str:
+    """What the upstream's log said of tries that did not end."""
+    times = "once" if facts["tries"] == 1 else f"{facts['tries']} times"
+    words = [str(facts["code"] or ""), facts["enhanced"], facts["text"]]
+    why = " ".join(filter(None, words))
+    by = f" ({facts['relay']})" if facts["relay"] else ""
+    return (
+        f"by the upstream {times} since {facts['since']},"
+        f" last at {facts['last']}: {why}{by}"
+    )
 
 
 def _event(event: Facts) -> str:

@@ -25,7 +25,10 @@ class Wish(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Doubtful:
-    """A delivery in doubt; ``text`` says how that came."""
+    """A delivery in doubt; ``text`` says how that came.
+
+    ``reported`` is evidence that had come before the doubt: the upstream's log has it.
+    """
 
     delivery: DeliveryId
     provider: ProviderId | None
@@ -33,8 +36,10 @@ class Doubtful:
     code: int
     text: str
     about: About
+    reported: bool = False
 
 
+REPORTED = "The upstream's log has it"
 GIVEN_UP = "In doubt: it may have been sent, and is not tried again"
 
 
@@ -44,7 +49,12 @@ def doubted(about: About, reason: str, now_ns: int) -> NewEvent:
 
 
 def conclude(one: Doubtful, wish: Wish, plan: RetryPlan, now_ns: int) -> Settlement:
-    """What follows from a wish; the plan bounds the tries that end in doubt too."""
+    """What follows from a wish; the plan bounds the tries that end in doubt too.
+
+    Where there is evidence, no wish is asked.
+    """
+    if one.reported:
+        return proven(one, REPORTED, now_ns, was_sent=True)
     data = {"policy": wish.value, "reason": one.text}
     event = NewEvent(EventType.IN_DOUBT, now_ns, one.about, data)
     if wish is Wish.HOLD:

@@ -54,13 +54,27 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class Deferral:
+    """How long, how often and why the upstream's own tries failed so far."""
+
+    first_ns: int
+    last_ns: int
+    tries: int
+    code: int
+    enhanced: str
+    text: str
+    relay: str
+
+
+@dataclass(frozen=True, slots=True)
 class Plot:
     """One copy: where it stands, what holds it, and each try of it.
 
     ``share`` is the provider's percentage of the pool as it is now, None if it has
     none, and ``draw`` is why it was drawn. ``limit`` is the limit that holds it now,
     with the moment until which it does at least. ``suppression`` is what the list says
-    now; at intake it was asked too.
+    now; at intake it was asked too. ``deferral`` is what the upstream's log told of its
+    own tries.
     """
 
     id: DeliveryId
@@ -83,6 +97,7 @@ class Plot:
     dot_ns: int | None
     suppression: Verdict | None
     tries: tuple[Attempt, ...]
+    deferral: Deferral | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ grammar itself is core's.
 
 import idna
 
-from appliance.core.address import Address, parse_address
+from appliance.core.address import Address, is_domain, parse_address
+from appliance.core.suppression import Target, WholeDomain
 
 # Nothing valid is longer, also before its domain becomes A-labels; idna's work
 # grows faster than its input, so it never sees more.
@@ -25,6 +26,21 @@ def read_address(text: str) -> Address | None:
     if not domain.isascii():
         domain = _to_ascii(domain)
     return parse_address(local + at + domain)
+
+
+def read_target(text: str) -> Target | None:
+    """What ``text`` suppresses: an address, or all of a domain; None if neither.
+
+    A whole domain is written ``*@example.com`` or ``@example.com``.
+    """
+    bare = text.strip(" ")
+    local, at, domain = bare.rpartition("@")
+    if not at or local not in ("", "*"):
+        return read_address(bare)
+    if len(domain) > MAX_ADDRESS_CHARS:
+        return None
+    name = domain.lower() if domain.isascii() else _to_ascii(domain)
+    return WholeDomain(name) if is_domain(name) else None
 
 
 def _to_ascii(domain: str) -> str:

@@ -4,7 +4,7 @@ What most requests want is answered by plain functions in front (``hot``); the
 rest by the Quart app (``web``), which is made when it is first asked for.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hypercorn.typing import (
@@ -21,6 +21,7 @@ from appliance.dialects.sendpost.errors import Fault
 from appliance.edge.http.account import AccountDoor, Request
 from appliance.edge.http.hot import Hot, HotRoutes
 from appliance.edge.http.later import Later
+from appliance.edge.http.reports import ReportDoor
 from appliance.edge.http.respond import NoBody, read_body, send_json
 from appliance.edge.http.sendpost import SendDoor
 from appliance.edge.live import Authorise
@@ -30,6 +31,8 @@ from appliance.flow.queue import QueueDesk
 from appliance.store.database import Store
 from appliance.store.errors import StoreUnavailable
 
+ACCOUNT_ROOTS = (paths.PROVIDERS, paths.PROVIDERS_SHORT, paths.POOLS)
+SUB_ACCOUNT_ROOTS = (paths.SUPPRESSIONS,)
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
@@ -44,6 +47,8 @@ class Rooms:
     authorise: Authorise
     queue: QueueDesk
     account: AccountDoor
+    reports: ReportDoor
+    sub_account: AccountDoor
 
 
 def make_app(rooms: Rooms) -> ASGIFramework:
@@ -63,8 +68,10 @@ def _hot_routes(rooms: Rooms) -> Mapping[tuple[str, str], Hot]:
     routes: dict[tuple[str, str], Hot] = {
         ("POST", paths.SEND): _sending(rooms.send),
         ("POST", paths.SEND_TEMPLATE): _sending(rooms.send),
+        ("POST", paths.EVENTS): _reporting(rooms.reports),
         **_refusing(rooms.send),
-        **_accounting(rooms.account),
+        **_calls(rooms.account, ACCOUNT_ROOTS),
+        **_calls(rooms.sub_account, SUB_ACCOUNT_ROOTS),
         ("GET", "/healthz"): _alive,
         ("GET", "/readyz"): _ready(rooms.store),
     }
@@ -80,17 +87,17 @@ def _refusing(door: SendDoor) -> dict[tuple[str, str], Hot]:
     missing = _refusal(door, Fault.NOT_FOUND)
     wrong = _refusal(door, Fault.METHOD_NOT_ALLOWED)
     routes = {(method, f"{paths.API}/*"): missing for method in METHODS}
-    for path in (paths.SEND, paths.SEND_TEMPLATE):
+    for path in (paths.SEND, paths.SEND_TEMPLATE, paths.EVENTS):
         routes |= {(method, path): wrong for method in METHODS if method != "POST"}
     return routes
 
 
-def _accounting(door: AccountDoor) -> dict[tuple[str, str], Hot]:
-    """What an account's key opens, in every method: the door finds what is there."""
+def _calls(door: AccountDoor, roots: Sequence[str]) -> dict[tuple[str, str], Hot]:
+    """What a kind of key opens, in every method: the door finds what is there."""
     call = _calling(door)
     return {
         (method, f"{root}{rest}"): call
-        for root in (paths.PROVIDERS, paths.PROVIDERS_SHORT, paths.POOLS)
+        for root in roots
         for rest in ("", "/*")
         for method in METHODS
     }
@@ -134,6 +141,22 @@ def _sending(door: SendDoor) -> Hot:
         await _say(send, answer)
 
     return send_mail
+
+
+def _reporting(door: ReportDoor) -> Hot:
+    async def report(
+        scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable
+    ) -> None:
+        headers = list(scope["headers"])
+        async with door.room_for(headers):
+            body = await read_body(scope, receive, door.body_limit(headers))
+            if body is NoBody.GONE:
+                return
+            read = body if isinstance(body, bytes) else None
+            answer = await door.answer(headers, read)
+        await _say(send, answer)
+
+    return report
 
 
 async def _say(send: ASGISendCallable, answer: Answer) -> None:

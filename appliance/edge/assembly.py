@@ -17,11 +17,14 @@ from appliance.dialects.login import MAX_BYTES
 from appliance.dialects.sendpost import paths
 from appliance.dialects.sendpost.contract import Contract
 from appliance.dialects.sendpost.headers import trace_headers
+from appliance.dialects.sendpost.login import KeyKind
 from appliance.edge.app import Rooms
 from appliance.edge.http.account import AccountDoor
 from appliance.edge.http.pools import PoolCalls
 from appliance.edge.http.providers import ProviderCalls
+from appliance.edge.http.reports import ReportDoor
 from appliance.edge.http.sendpost import SendDoor
+from appliance.edge.http.suppressions import SuppressionCalls
 from appliance.edge.keys import KeyRing
 from appliance.edge.live import LiveDoor
 from appliance.edge.smtp.desk import Desk, Sizes
@@ -45,6 +48,7 @@ from appliance.flow.provider_words import defaults_of
 from appliance.flow.queue import QueueDesk
 from appliance.flow.rechecks import Rechecks
 from appliance.flow.relay import Bounds, Relay
+from appliance.flow.reports import ReportDesk
 from appliance.flow.room import Floor, Room, free_bytes_of
 from appliance.flow.settle import Policy
 from appliance.flow.setup import DataFolder
@@ -128,6 +132,8 @@ async def assemble(
         authorise=keys.authorise,
         queue=QueueDesk(store, time.time_ns, relay.ring),
         account=make_account_door(store, directory, keys, settings),
+        reports=ReportDoor(keys, ReportDesk(store, directory, time.time_ns)),
+        sub_account=make_sub_account_door(store, directory, keys, settings),
     )
     return Services(
         feed=feed,
@@ -158,6 +164,16 @@ def make_account_door(
     return AccountDoor(
         keys, contract, providers.calls(), PoolCalls(store, tell).calls()
     )
+
+
+def make_sub_account_door(
+    store: Store, directory: DirectoryKeeper, keys: KeyRing, settings: Settings
+) -> AccountDoor:
+    """Where a sub-account looks after what is its own."""
+    tell = directory.refresh_suppressions
+    suppressions = SuppressionCalls(store, tell, time.time_ns)
+    contract = Contract(settings.api.default_contract)
+    return AccountDoor(keys, contract, suppressions.calls(), kind=KeyKind.SUB_ACCOUNT)
 
 
 def make_workshop(

@@ -7,9 +7,9 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import TypeAlias
 
 from appliance.core.credential import Credential, Scope, hash_key
-from appliance.core.ids import SubAccountId
+from appliance.core.ids import ProviderId, SubAccountId
 from appliance.dialects.names import Dialect
-from appliance.dialects.sendpost.login import KeyKind, read_key
+from appliance.dialects.sendpost.login import KeyKind, read_event_key, read_key
 from appliance.flow.directory import DirectoryKeeper
 
 IpAddress: TypeAlias = IPv4Address | IPv6Address
@@ -52,6 +52,16 @@ class KeyRing:
             return None
         fits = same_name and credential.dialect == dialect.value
         return credential if fits and credential.admits(address) else None
+
+    def reporter(self, headers: Sequence[tuple[bytes, bytes]]) -> ProviderId | None:
+        """The provider whose log agent sent these headers, None for anybody else.
+
+        Its key is good for nothing else, and no other key for this.
+        """
+        key = read_event_key(headers)
+        if key is None:
+            return None
+        return self._directory.current.event_keys.get(hash_key(key))
 
     def is_good(self, credential: Credential) -> bool:
         """True if the credential has not been revoked since it was found."""

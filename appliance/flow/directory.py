@@ -1,4 +1,4 @@
-"""What intake asks for every submission, answered from memory.
+"""What intake and the relay ask for every mail, answered from memory.
 
 Configuration is replaced as a whole when it changed, suppressions are followed
 change by change: they are many. Who changed them does not matter; the pulse of
@@ -9,13 +9,11 @@ import trio
 
 from appliance.core.address import Address
 from appliance.core.ids import PoolId, SubAccountId
+from appliance.core.suppression import SuppressionReason, domain_key
 from appliance.store.database import Store
 from appliance.store.directory import Directory, load_directory
 from appliance.store.readers import Pulse
-from appliance.store.suppressions import (
-    SuppressionReason,
-    load_suppression_changes,
-)
+from appliance.store.suppressions import load_suppression_changes
 
 
 class DirectoryKeeper:
@@ -42,8 +40,14 @@ class DirectoryKeeper:
     def suppression(
         self, sub_account: SubAccountId, address: Address
     ) -> SuppressionReason | None:
-        """Why this address gets no mail from this sub-account, None if it does."""
-        return self._suppressed.get((sub_account, address.key))
+        """Why this address gets no mail from this sub-account, None if it does.
+
+        Its own reason goes before that of its whole domain.
+        """
+        own = self._suppressed.get((sub_account, address.key))
+        if own is not None:
+            return own
+        return self._suppressed.get((sub_account, domain_key(address.domain)))
 
     def pool_name(self, pool: PoolId) -> str:
         """The name of a pool, "" for one that is gone."""

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from appliance.core.address import parse_address
 from appliance.core.event import EventType, Scalar
 from appliance.core.ids import SubAccountId
+from appliance.core.suppression import SuppressionReason
 from appliance.core.token import Token, TokenKind, TokenMaker
 from appliance.flow.directory import DirectoryKeeper
 from appliance.store.database import Store
 from appliance.store.engagement import Engagement, record_engagement
-from appliance.store.suppressions import SuppressionReason, add_suppression
+from appliance.store.suppressions import add_suppression
 
 MAX_AGENT = 300  # characters
 MAX_IP = 45

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from appliance.core.attempt import Attempt, Connection, Said
 from appliance.core.breaker import Condition
 from appliance.core.delivery import State
-from appliance.core.story import Head, Key, Plot, Story, Verdict
+from appliance.core.story import Deferral, Head, Key, Plot, Story, Verdict
 from appliance.flow.facts import event_facts, moment
 
 Facts = dict[str, object]
@@ -74,6 +74,7 @@ def _plot(story: Story, plot: Plot, now_ns: int) -> Facts:
         "lastCode": plot.last_code,
         "lastText": plot.last_text,
         "next": _next(story, plot, now_ns),
+        "deferred": None if plot.deferral is None else _deferral(plot.deferral),
         "tries": [_try(story, one) for one in plot.tries],
         "events": [event_facts(one) for one in events],
     }
@@ -90,6 +91,18 @@ def _verdict(verdict: Verdict) -> Facts:
         "reason": verdict.reason,
         "at": moment(verdict.at_ns),
         "description": verdict.description,
+    }
+
+
+def _deferral(one: Deferral) -> Facts:
+    return {
+        "since": moment(one.first_ns),
+        "last": moment(one.last_ns),
+        "tries": one.tries,
+        "code": one.code,
+        "enhanced": one.enhanced,
+        "text": one.text,
+        "relay": one.relay,
     }
 
 

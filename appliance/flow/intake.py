@@ -25,6 +25,7 @@ from appliance.core.submission import (
     Recipient,
     Submission,
 )
+from appliance.core.suppression import suppressed_text
 from appliance.flow.directory import DirectoryKeeper
 from appliance.store import messages
 from appliance.store.database import Store
@@ -32,7 +33,6 @@ from appliance.store.directory import Directory
 from appliance.store.idempotency import Earlier
 from appliance.store.messages import Answer, PoolGone, Stored
 
-SUPPRESSED = "Recipient is suppressed: {}"
 KEY_REUSED = Refusal(
     Reason.IDEMPOTENCY_MISMATCH,
     "idempotency key",
@@ -297,9 +297,8 @@ def _new(
 
 def _suppression(keeper: DirectoryKeeper, origin: Origin, one: Recipient) -> str:
     address = one.mailbox.address
-    if keeper.is_suppressed(origin.sub_account, address):
-        return SUPPRESSED.format(address)
-    return ""
+    why = keeper.suppression(origin.sub_account, address)
+    return "" if why is None else suppressed_text(address, why)
 
 
 def _unknown_pool(name: str) -> Refusal:

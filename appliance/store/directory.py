@@ -19,7 +19,7 @@ from appliance.store.credentials import hashed_credentials
 from appliance.store.domains import list_domains
 from appliance.store.login_blocks import LoginBlock, list_login_blocks
 from appliance.store.pools import list_pools
-from appliance.store.providers import list_providers
+from appliance.store.providers import event_key_hashes, list_providers
 from appliance.store.transaction import View
 
 K = TypeVar("K")
@@ -30,7 +30,8 @@ V = TypeVar("V")
 class Directory:
     """The configuration at one moment; ``generation`` is ``Pulse.configuration``.
 
-    Credentials are found by the hash of their key; revoked ones are not there.
+    Credentials are found by the hash of their key; revoked ones are not there. So are
+    providers by that of the key which their log agents report with.
     Login blocks are found by their origin; those that ended are still there.
     """
 
@@ -44,6 +45,7 @@ class Directory:
     pools: Mapping[str, Pool]
     default_pool: Pool | None
     login_blocks: Mapping[str, LoginBlock]
+    event_keys: Mapping[bytes, ProviderId] = field(repr=False)
 
 
 def load_directory(view: View) -> Directory:
@@ -66,6 +68,7 @@ def load_directory(view: View) -> Directory:
         pools=_frozen({one.name: one for one in pools}),
         default_pool=next((one for one in pools if one.is_default), None),
         login_blocks=_frozen({one.origin: one for one in list_login_blocks(view)}),
+        event_keys=_frozen(event_key_hashes(view)),
     )
 
 

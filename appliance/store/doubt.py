@@ -19,20 +19,25 @@ from appliance.core.ids import DeliveryId, ProviderId
 from appliance.store.about import about_deliveries
 from appliance.store.deliveries import settle_from
 from appliance.store.rows import ids_where
-from appliance.store.transaction import Tx, View, to_uuid
+from appliance.store.transaction import Tx, View, in_list, to_uuid
 
 ENDED = "Postroom ended before it read the answer to the final dot"
 
+_SELECT = (
+    "SELECT id, uuid, provider, attempts, last_code, last_text,"
+    " EXISTS (SELECT 1 FROM event WHERE event.delivery = delivery.uuid"
+    "  AND event.type IN (60, 63, 64))"
+    " OR EXISTS (SELECT 1 FROM deferral WHERE deferral.delivery = delivery.id)"
+    " FROM delivery"
+)
 _OVERDUE = (
-    "SELECT id, uuid, provider, attempts, last_code, last_text FROM delivery"
+    f"{_SELECT}"
     " WHERE state = 5 AND state <> 0 AND settled_ns IS NULL AND due_ns <= ?"
     " ORDER BY due_ns LIMIT ?"
 )
-_ONE = (
-    "SELECT id, uuid, provider, attempts, last_code, last_text FROM delivery"
-    " WHERE uuid = ? AND state = 5"
-)
-_Row: TypeAlias = tuple[int, bytes, int | None, int, int, str]
+_ONE = f"{_SELECT} WHERE uuid = ? AND state = 5"
+_MANY = f"{_SELECT} WHERE uuid IN (:values) AND state = 5"
+_Row: TypeAlias = tuple[int, bytes, int | None, int, int, str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +145,18 @@ def settle_doubt(
     return any(settle_doubts(tx, items))
 
 
+def prove_sent(tx: Tx, uuids: list[bytes], evidence: str, now_ns: int) -> int:
+    """How many of these were in doubt and are now known to be sent.
+
+    ``uuids`` must not be empty.
+    """
+    rows = tx.db.execute(*in_list(_MANY, uuids)).fetchall()
+    items = [
+        proven(one, evidence, now_ns, was_sent=True) for one in _doubtful(tx, rows)
+    ]
+    return sum(settle_doubts(tx, items))
+
+
 def _doubtful(view: View, rows: list[_Row]) -> list[Doubtful]:
     if not rows:
         return []
@@ -152,6 +169,7 @@ def _doubtful(view: View, rows: list[_Row]) -> list[Doubtful]:
             code,
             text,
             abouts[to_uuid(uuid)],
+            bool(reported),
         )
-        for id_, uuid, provider, attempts, code, text in rows
+        for id_, uuid, provider, attempts, code, text, reported in rows
     ]

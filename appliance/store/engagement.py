@@ -6,8 +6,9 @@ from uuid import UUID
 
 from appliance.core.address import Address
 from appliance.core.event import About, EventType, NewEvent, Scalar
+from appliance.core.suppression import SuppressionReason
 from appliance.store.about import about_deliveries
-from appliance.store.suppressions import SuppressionReason, add_suppression
+from appliance.store.suppressions import add_suppression
 from appliance.store.transaction import Tx, in_list, to_uuid
 
 

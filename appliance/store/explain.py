@@ -8,11 +8,12 @@ from appliance.core.delivery import Role, State
 from appliance.core.event import EventFilter
 from appliance.core.ids import DeliveryId, ProviderId, SubAccountId
 from appliance.core.story import Head, Key, Plot, Story, Verdict
+from appliance.core.suppression import SuppressionReason, domain_key
 from appliance.store.attempts import list_attempts
+from appliance.store.deferrals import get_deferral
 from appliance.store.domains import get_domain
 from appliance.store.events import list_events
 from appliance.store.health import load_health
-from appliance.store.suppressions import SuppressionReason
 from appliance.store.tokens import Tokens
 from appliance.store.transaction import View, to_uuid
 from appliance.store.waits import load_waits
@@ -155,17 +156,23 @@ def _plot(view: View, row: _PlotRow, sub_account: int, limits: Tokens) -> Plot:
         dot_ns=row[15],
         suppression=_verdict(view, sub_account, recipient),
         tries=tuple(list_attempts(view, DeliveryId(id_))),
+        deferral=get_deferral(view, DeliveryId(id_)),
     )
 
 
 def _verdict(view: View, sub_account: int, recipient: str) -> Verdict | None:
     local, _, domain = recipient.rpartition("@")
+    keys = Address(local, domain).key, domain_key(domain)
     row = view.db.execute(
-        "SELECT reason, at_ns, description FROM suppression"
-        " WHERE sub_account = ? AND address = ? AND lifted = 0",
-        (sub_account, Address(local, domain).key),
+        "SELECT reason, at_ns, description, address FROM suppression"
+        " WHERE sub_account = ? AND address IN (?, ?) AND lifted = 0"
+        " ORDER BY length(address) DESC LIMIT 1",  # the address before its domain
+        (sub_account, *keys),
     ).fetchone()
     if row is None:
         return None
-    reason, at_ns, description = row
-    return Verdict(SuppressionReason(reason).label, at_ns, description)
+    reason, at_ns, description, key = row
+    label = SuppressionReason(reason).label
+    if key == keys[1]:
+        label += f", *{key}"
+    return Verdict(label, at_ns, description)

@@ -102,6 +102,14 @@ def find_by_event_key(view: View, key: str) -> ProviderId | None:
     return None if row is None else ProviderId(row[0])
 
 
+def event_key_hashes(view: View) -> dict[bytes, ProviderId]:
+    """Of all providers whose agents may report, by the hash of the key."""
+    rows = view.db.execute(
+        "SELECT event_key_hash, id FROM provider WHERE event_key_hash IS NOT NULL"
+    )
+    return {hash_: ProviderId(id_) for hash_, id_ in rows}
+
+
 def note_passed_test(tx: Tx, provider: ProviderId, now_ns: int) -> None:
     """Keep that the provider took a test message: if it was down, it is tried now.
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from appliance.store.deferrals import forget_delays
 from appliance.store.idempotency import forget_keys
 from appliance.store.login_blocks import forget_login_blocks
 from appliance.store.transaction import Tx
@@ -45,6 +46,7 @@ def prune(
     ).rowcount
     keys = forget_keys(tx, now_ns - keep_keys_ns, batch)
     forget_login_blocks(tx, now_ns)
+    forget_delays(tx, now_ns, batch)
     old = _old_messages(tx, now_ns - keep_messages_ns, batch)
     messages, deliveries, contents = _delete_messages(tx, old) if old else (0, 0, 0)
     (free,) = tx.db.execute("PRAGMA freelist_count").fetchone()

@@ -19,11 +19,16 @@ _ids = msgspec.json.Decoder(list[int]).decode
 _SIZES = (64, 32, 16, 8, 4, 2, 1)  # few different statements: each stays prepared
 
 
-def insert_rows(db: sqlite3.Connection, insert: str, rows: Sequence[Row]) -> None:
-    """Run ``insert``, such as ``INSERT INTO t (a, b)``, for all rows."""
+def insert_rows(
+    db: sqlite3.Connection, insert: str, rows: Sequence[Row], otherwise: str = ""
+) -> None:
+    """Run ``insert``, such as ``INSERT INTO t (a, b)``, for all rows.
+
+    ``otherwise`` is the ON CONFLICT clause, if there is one.
+    """
     for chunk in _chunks(rows):
         marks = _values(len(chunk), len(chunk[0]))
-        db.execute(f"{insert} VALUES {marks}", _flat(chunk))
+        db.execute(f"{insert} VALUES {marks} {otherwise}", _flat(chunk))
 
 
 def update_rows(db: sqlite3.Connection, update: str, rows: Sequence[Row]) -> None:
@@ -50,6 +55,12 @@ def ids_where(db: sqlite3.Connection, select: str, *values: Value) -> list[int]:
         values,
     ).fetchone()
     return _ids(found)
+
+
+def portions(values: Sequence[bytes], at_a_time: int) -> Iterator[list[bytes]]:
+    """``values`` in order, so many at a time: a question has a bound."""
+    for start in range(0, len(values), at_a_time):
+        yield list(values[start : start + at_a_time])
 
 
 def _chunks(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:

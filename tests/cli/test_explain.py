@@ -1,6 +1,9 @@
 """`postroom explain`."""
 
 import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -49,3 +52,17 @@ def test_what_is_not_known_is_said(ready: Postroom) -> None:
     assert unknown.exit_code == 1
     assert "nothing is known of" in unknown.stderr
     assert ready("explain", "x").exit_code == 2
+
+
+def test_people_see_what_the_upstream_still_tries(
+    ready: Postroom, message: str, data: Path
+) -> None:
+    """Since when, how often, why; its words are shown as harmless text."""
+    with closing(sqlite3.connect(data / "postroom.db")) as db, db:
+        row = (1, 10**18, 2 * 10**18, 3, 451, "4.2.1", "busy \x1b[2J", "mx.example")
+        db.execute("INSERT INTO deferral VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+    told = ready("explain", message).stdout
+    assert "Put off  by the upstream 3 times since 2001-09-09T01:46:40.000Z" in told
+    assert ": 451 4.2.1 busy" in told
+    assert "(mx.example)" in told
+    assert "\x1b" not in told

@@ -33,6 +33,8 @@ class Books:
         books = cls()
         with closing(sqlite3.connect(database)) as db:
             for _, kind, delivery, recipient, data in db.execute(_EVENTS):
+                if not any(delivery):
+                    continue  # about an upstream, not about mail
                 books._note(kind, str(UUID(bytes=delivery)), recipient, data)
             for uuid, recipient, state in db.execute(_QUEUE):
                 books.states[str(UUID(bytes=uuid))] = state

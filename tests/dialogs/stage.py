@@ -9,11 +9,12 @@ from appliance.core.address import Address
 from appliance.core.credential import Scope, SubAccount, read_network
 from appliance.core.domain import Proof
 from appliance.core.ids import SubAccountId
+from appliance.core.suppression import SuppressionReason
 from appliance.edge.smtp.desk import BLOCKED, Desk, Peer
 from appliance.smtp.server import Manners, SmtpServer
 from appliance.smtp.server_events import Marker, TlsAsked
 from appliance.store.credentials import revoke_credential
-from appliance.store.suppressions import SuppressionReason, add_suppression
+from appliance.store.suppressions import add_suppression
 from appliance.store.transaction import Tx
 from tests.dialogs.script import Act, Script
 from tests.fakes.house import NOW_NS, add_key, add_sender_domain

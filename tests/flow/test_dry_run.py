@@ -11,6 +11,7 @@ from appliance.core.ids import ProviderId
 from appliance.core.pool import Pool, by_shares
 from appliance.core.refusal import Reason, Refusal
 from appliance.core.submission import Content, Recipient, Submission
+from appliance.core.suppression import SuppressionReason
 from appliance.core.token import TokenMaker
 from appliance.dialects.sendpost import paths
 from appliance.flow import outlook
@@ -29,7 +30,7 @@ from appliance.store.events import last_number
 from appliance.store.health import save_health
 from appliance.store.pools import add_pool
 from appliance.store.providers import NewProvider, add_provider
-from appliance.store.suppressions import SuppressionReason, add_suppression
+from appliance.store.suppressions import add_suppression
 from appliance.store.transaction import Tx
 from tests.fakes.dkim import public_record
 from tests.fakes.keys import dkim_key
@@ -221,7 +222,7 @@ async def test_a_suppressed_recipient_is_not_made(bench: Bench) -> None:
     amy, dropped = report.trials
     assert amy.mail is not None
     assert (dropped.mail, dropped.role) == (None, Role.CC)
-    assert dropped.dropped == "Recipient is suppressed: bob@rcpt.example"
+    assert dropped.dropped == "Recipient is suppressed: bob@rcpt.example (manual)"
 
 
 async def test_what_the_relay_would_drop_is_told(bench: Bench) -> None:

@@ -10,9 +10,12 @@ import pytest
 from appliance.core.address import Address
 from appliance.core.breaker import Health, Restraint
 from appliance.core.delivery import State
+from appliance.core.event import EventType, Scalar
 from appliance.core.message import Request
 from appliance.core.queue import EVERYTHING
 from appliance.core.recipient_class import RecipientClass
+from appliance.core.report import Report
+from appliance.core.suppression import SuppressionReason, WholeDomain
 from appliance.core.throttle import Limit, Limits
 from appliance.flow.explain import story_facts
 from appliance.flow.facts import waiting_facts
@@ -24,8 +27,9 @@ from appliance.store.explain import MAX_COPIES, explain
 from appliance.store.health import save_health
 from appliance.store.limits import save_limits
 from appliance.store.messages import accept
+from appliance.store.reports import Batch, record_reports
 from appliance.store.retention import prune
-from appliance.store.suppressions import SuppressionReason, add_suppression
+from appliance.store.suppressions import add_suppression
 from appliance.store.transaction import Tx
 from tests.fakes.store import NOW_NS, Seeded, open_temp_store, seed, sent
 
@@ -167,6 +171,20 @@ async def test_the_suppression_list_is_looked_up(store: Store, seeded: Seeded) -
     }
 
 
+async def test_a_suppressed_domain_is_named(store: Store, seeded: Seeded) -> None:
+    """Else nobody would find the entry that holds the address."""
+    message = await accepted(store, seeded, "Bob@rcpt.example")
+    await store.write(
+        add_suppression,
+        seeded.sub_account.id,
+        WholeDomain("rcpt.example"),
+        reason=SuppressionReason.MANUAL,
+        now_ns=NOW_NS,
+    )
+    (one,) = (await facts_of(store, message))["deliveries"]
+    assert one["suppression"]["reason"] == "manual, *@rcpt.example"
+
+
 async def test_a_message_to_many_is_told_within_a_bound(
     store: Store, seeded: Seeded
 ) -> None:
@@ -196,3 +214,22 @@ async def test_of_what_was_forgotten_the_events_are_left(
     assert facts["deliveries"] == []
     assert [one["name"] for one in facts["events"]] == ["processed", "sent"]
     assert await store.read(explain, UUID(int=7), NOW_NS) is None
+
+
+async def test_what_the_upstream_puts_off_is_told(store: Store, seeded: Seeded) -> None:
+    """Users ask: still trying, since when, why."""
+    message = await accepted(store, seeded)
+    (copy,) = await store.write(claim, NOW_NS, 1, 10**9)
+    await store.write_each(settle, sent(copy))
+    assert (await facts_of(store, message))["deliveries"][0]["deferred"] is None
+    data: dict[str, Scalar] = {"code": 451, "enhanced": "4.2.1", "text": "busy"}
+    data["relay"] = "mx.example"
+    report = Report(EventType.DEFERRED, message, at_ns=NOW_NS + MINUTE, data=data)
+    batch = Batch(seeded.provider.id, (report,), NOW_NS + 2 * MINUTE)
+    await store.write_each(record_reports, batch)
+    assert (await facts_of(store, message))["deliveries"][0]["deferred"] == {
+        "since": LATER_TEXT,
+        "last": LATER_TEXT,
+        "tries": 1,
+        **data,
+    }

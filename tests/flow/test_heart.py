@@ -2,13 +2,14 @@ from pathlib import Path
 
 from appliance.core.message import Request
 from appliance.core.pool import by_shares
+from appliance.core.suppression import SuppressionReason
 from appliance.flow.directory import DirectoryKeeper
 from appliance.flow.feed import Feed
 from appliance.flow.heart import Heart
 from appliance.store.events import last_number
 from appliance.store.messages import accept
 from appliance.store.pools import add_pool
-from appliance.store.suppressions import SuppressionReason, add_suppression
+from appliance.store.suppressions import add_suppression
 from tests.fakes.store import NOW_NS, open_temp_store, seed
 
 

@@ -18,12 +18,13 @@ from appliance.core.submission import (
     Recipient,
     Submission,
 )
+from appliance.core.suppression import SuppressionReason, Target, WholeDomain
 from appliance.flow.directory import DirectoryKeeper
 from appliance.flow.intake import Accepted, Intake, Origin, Question
 from appliance.store.database import Store
 from appliance.store.events import list_events
 from appliance.store.pools import add_pool, remove_pool
-from appliance.store.suppressions import SuppressionReason, add_suppression
+from appliance.store.suppressions import add_suppression
 from tests.fakes.store import CONTENT, NOW_NS, Seeded, open_temp_store, seed
 
 BOB = Address("bob", "rcpt.test")
@@ -43,7 +44,7 @@ class Desk:
         """The seeded key."""
         return Origin(self.seeded.sub_account.id, self.seeded.credential)
 
-    async def suppress(self, address: Address) -> None:
+    async def suppress(self, address: Target) -> None:
         """Suppress an address and let memory know."""
         await self.store.write(
             add_suppression,
@@ -137,6 +138,21 @@ async def test_a_suppressed_copy_stops_only_itself(desk: Desk) -> None:
     assert verdict.refusal is None
     dropped = [who for kind, who in await desk.history() if kind is EventType.DROPPED]
     assert dropped == [str(ann)]
+
+
+async def test_all_at_a_suppressed_domain_are_recorded_and_not_tried(
+    desk: Desk,
+) -> None:
+    """Whole domains too; the address's own reason is told before the domain's."""
+    await desk.suppress(WholeDomain("rcpt.test"))
+    owner = desk.seeded.sub_account.id
+    assert desk.directory.suppression(owner, BOB) is SuppressionReason.MANUAL
+    assert not desk.directory.is_suppressed(owner, Address("bob", "a.rcpt.test"))
+    await desk.store.write(
+        add_suppression, owner, BOB, reason=SuppressionReason.HARD_BOUNCE, now_ns=NOW_NS
+    )
+    await desk.directory.refresh()
+    assert desk.directory.suppression(owner, BOB) is SuppressionReason.HARD_BOUNCE
 
 
 async def test_a_lifted_suppression_no_longer_counts(desk: Desk) -> None:

@@ -5,10 +5,12 @@ from typing import Any
 import pytest
 import trio
 
+from appliance.core.address import Address
 from appliance.core.delivery import Copy, State
 from appliance.core.event import EventType
 from appliance.core.pool import Pool, by_shares
 from appliance.core.provider import Security
+from appliance.core.suppression import SuppressionReason, Target, WholeDomain
 from appliance.flow import workshop as workshop_module
 from appliance.flow.prepare import prepare
 from appliance.flow.relay import BUSY, PACE_SECONDS
@@ -20,6 +22,7 @@ from appliance.store.domains import remove_domain
 from appliance.store.messages import list_recent
 from appliance.store.pools import add_pool, ensure_sandbox
 from appliance.store.providers import NewProvider, add_provider, update_provider
+from appliance.store.suppressions import add_suppression
 from appliance.store.transaction import Tx
 from tests.fakes.floor import Floor, floor, waiting
 from tests.fakes.store import open_temp_store
@@ -101,6 +104,33 @@ async def test_without_a_verified_return_path_it_is_dropped_at_once(
         "reason": "No verified return path domain configured for sender domain"
     }
     assert made.upstream.commands == []
+
+
+@pytest.mark.parametrize(
+    "target", [Address("A", "rcpt.test"), WholeDomain("rcpt.test")]
+)
+async def test_who_was_suppressed_meanwhile_gets_no_mail(
+    tmp_path: Path, target: Target
+) -> None:
+    """Asked again before each try: the documented words, no try (spec 8.3)."""
+    async with floor(tmp_path, Script({"RCPT": [Say("450 4.2.1 busy"), None]})) as made:
+        await made.send("a@rcpt.test")
+        await waiting(made, 1)
+        await made.store.write(
+            add_suppression,
+            made.seeded.sub_account.id,
+            target,
+            reason=SuppressionReason.HARD_BOUNCE,
+            now_ns=made.now_ns,
+        )
+        await made.directory.refresh_suppressions()
+        made.now_ns += 60 * SECOND_NS
+        made.relay.ring()
+        (dropped,) = await made.until_events(EventType.DROPPED, 1)
+    assert dropped.data == {
+        "reason": "Recipient is suppressed: a@rcpt.test (hard bounce)"
+    }
+    assert made.upstream.received == []
 
 
 async def test_mail_of_a_removed_domain_is_dropped(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from appliance.core.doubt import Wish, conclude
 from appliance.core.event import Event, EventFilter, EventType
 from appliance.core.ids import DeliveryId
 from appliance.core.message import Request
+from appliance.core.report import Report
 from appliance.core.retry import RetryPlan
 from appliance.store.claim import claim
 from appliance.store.database import Store
@@ -21,6 +22,7 @@ from appliance.store.doubt import (
 )
 from appliance.store.events import list_events
 from appliance.store.messages import accept, get_message
+from appliance.store.reports import Batch, record_reports
 from appliance.store.transaction import View
 from tests.fakes.store import NOW_NS, Seeded, open_temp_store, seed, sent
 
@@ -169,3 +171,23 @@ async def test_doubts_are_found_without_the_queue(store: Store) -> None:
         return str(rows.fetchall())
 
     assert "USING COVERING INDEX delivery_taken (state=?)" in await store.read(plan)
+
+
+async def test_evidence_that_came_before_the_doubt_counts(
+    store: Store, seeded: Seeded
+) -> None:
+    """The upstream's log was faster than the crash: no wish sends it again."""
+    copies = await claimed(store, seeded, 3)
+    await noted(store, *copies)
+    reports = [
+        Report(EventType.DELIVERED, copies[0].uuid),
+        Report(EventType.DEFERRED, copies[1].uuid),
+    ]
+    batch = Batch(seeded.provider.id, tuple(reports), NOW_NS)
+    assert await store.write_each(record_reports, batch) == [True, True]
+    await store.write(rescue, NOW_NS, WAIT_NS)
+    overdue = await store.read(list_overdue, NOW_NS + WAIT_NS, 10)
+    assert [one.reported for one in overdue] == [True, True, False]
+    settled = [conclude(one, Wish.RESEND, PLAN, NOW_NS) for one in overdue]
+    assert [one.state for one in settled] == [State.SENT, State.SENT, State.QUEUED]
+    assert await store.write(settle_doubts, settled) == [True] * 3

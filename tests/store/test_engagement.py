@@ -3,12 +3,13 @@ import trio
 from appliance.core.event import EventFilter, EventType
 from appliance.core.ids import uuid7
 from appliance.core.message import Request
+from appliance.core.suppression import SuppressionReason
 from appliance.store.claim import claim
 from appliance.store.database import Store
 from appliance.store.engagement import Engagement, record_engagement
 from appliance.store.events import list_events
 from appliance.store.messages import accept
-from appliance.store.suppressions import SuppressionReason, list_suppressions
+from appliance.store.suppressions import list_suppressions
 from tests.fakes.store import NOW_NS, Seeded
 
 

@@ -141,3 +141,23 @@ def test_pools_keep_their_shares_and_what_they_are_owed(
     assert rows.fetchall() == [("", 0, 2, 70, -30), ("", 1, 1, 30, 30)]
     rows = db.execute("SELECT routing, overflow, overflow_pool, created_ns FROM pool")
     assert rows.fetchall() == [(2, 0, None, 0)]
+
+
+def test_who_suppressed_is_what_the_reason_told(
+    db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Entries from before there was a column for it."""
+    steps = schema_steps()
+    monkeypatch.setattr(migrations, "schema_steps", lambda: steps[:4])
+    migrate(db)
+    db.execute("INSERT INTO account VALUES (1, ?, 'a', 1)", (bytes(16),))
+    db.execute("INSERT INTO sub_account VALUES (1, ?, 1, 's', 0, 1)", (bytes(16),))
+    db.executemany(
+        "INSERT INTO suppression (uuid, sub_account, address, reason, at_ns,"
+        " description, change) VALUES (?, 1, ?, ?, 1, '', 1)",
+        [(bytes([reason]), str(reason), reason) for reason in range(4)],
+    )
+    monkeypatch.setattr(migrations, "schema_steps", lambda: steps)
+    migrate(db)
+    rows = db.execute("SELECT reason, source FROM suppression ORDER BY reason")
+    assert rows.fetchall() == [(0, 0), (1, 1), (2, 2), (3, 3)]

@@ -23,6 +23,7 @@ class Fault(Enum):
     NOT_FOUND = (404, "resource_not_found", "not_found_error")
     METHOD_NOT_ALLOWED = (405, "invalid_request", "invalid_request_error")
     UNKNOWN_ID = (406, "resource_not_found", "not_found_error")
+    TOO_LARGE = (413, "invalid_request", "invalid_request_error")
     INVALID = (422, "validation_error", "invalid_request_error")
     RATE_LIMITED = (429, "rate_limit_exceeded", "rate_limit_error")
     INTERNAL = (500, "internal_error", "api_error")
@@ -70,7 +71,7 @@ FAULTS: Mapping[Reason, Fault] = MappingProxyType(
         Reason.SUB_ACCOUNT_BLOCKED: Fault.FORBIDDEN,
         Reason.MALFORMED: Fault.INVALID,
         Reason.INVALID_VALUE: Fault.INVALID,
-        # The vendor has no 413: a body that is too large does not validate.
+        # The vendor's send API has no 413: what is too large does not validate.
         Reason.TOO_LARGE: Fault.INVALID,
         Reason.NULL_SENDER: Fault.INVALID,
         Reason.SENDER_INVALID: Fault.INVALID,

@@ -10,6 +10,7 @@ from appliance.core.credential import Credential
 from appliance.dialects.names import Dialect
 
 MAX_KEY_CHARS = 256
+EVENT_KEY = b"x-sp-event-apikey"  # speaks for nobody: it only reports
 
 
 class KeyKind(Enum):
@@ -21,7 +22,16 @@ class KeyKind(Enum):
 
 def read_key(headers: Iterable[tuple[bytes, bytes]], kind: KeyKind) -> str | None:
     """The key of ``kind`` in these headers, None if there is not exactly one."""
-    found = [value for name, value in headers if name.lower() == kind.value]
+    return _read(headers, kind.value)
+
+
+def read_event_key(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
+    """The key of a provider's log agent, None if there is not exactly one."""
+    return _read(headers, EVENT_KEY)
+
+
+def _read(headers: Iterable[tuple[bytes, bytes]], header: bytes) -> str | None:
+    found = [value for name, value in headers if name.lower() == header]
     if len(found) != 1:
         return None
     key = found[0].strip()

@@ -30,13 +30,20 @@ class Page:
         return found[self.offset : self.offset + self.limit]
 
 
-def read_page(query: bytes) -> Page | Problem:
-    """The part that the query names; other parameters are ignored."""
+def read_query(query: bytes) -> dict[str, list[str]] | Problem:
+    """The parameters of a query, each with its values."""
     try:
-        asked = parse_qs(query.decode("latin-1"), True, max_num_fields=MAX_PARAMETERS)
+        return parse_qs(query.decode("latin-1"), True, max_num_fields=MAX_PARAMETERS)
     except ValueError:
         return Problem(Fault.BAD_REQUEST, "There are too many parameters")
-    limit = _number(asked, "limit", LIMIT, 1, MAX_LIMIT)
+
+
+def read_page(query: bytes, most: int = MAX_LIMIT) -> Page | Problem:
+    """The part that the query names; other parameters are ignored."""
+    asked = read_query(query)
+    if isinstance(asked, Problem):
+        return asked
+    limit = _number(asked, "limit", LIMIT, 1, most)
     offset = _number(asked, "offset", 0, 0, MAX_OFFSET)
     if isinstance(limit, Problem):
         return limit

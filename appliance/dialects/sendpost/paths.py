@@ -14,6 +14,8 @@ SUB_ACCOUNT = f"{API}/subaccount/"  # what a sub-account's key opens
 
 SEND = f"{SUB_ACCOUNT}email"
 SEND_TEMPLATE = f"{SUB_ACCOUNT}email/template"
+SUPPRESSIONS = f"{SUB_ACCOUNT}suppression"  # stands for all that begins so
+SUPPRESSION_COUNT = f"{SUPPRESSIONS}/count"
 
 # What an account's key opens; a path stands for all that begins so.
 PROVIDERS = f"{API}/account/tpsp"
@@ -21,6 +23,7 @@ PROVIDERS_SHORT = f"{API}/tpsp"
 POOLS = f"{API}/account/ippool"
 PROVIDER_TEST = "test/custom-smtp"  # below either spelling
 EVENT_KEY = "event-key"  # below a provider
+EVENTS = f"{API}/tpsp/custom-smtp/events"  # what a provider's log agent tells
 
 # The spelling that is written into mail, for each kind of link.
 TRACKING: Mapping[TokenKind, str] = MappingProxyType(

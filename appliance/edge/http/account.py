@@ -1,8 +1,9 @@
-"""The calls of an account's key: found by method and path, judged, then answered.
+"""The calls of one kind of key: found by method and path, judged, then answered.
 
 An account's key speaks for the whole house, as it does for the queue: providers and
-pools belong to no sub-account. What each call does is said where it is made; here is
-what all of them have in common: the key, the contract, the body's size, the errors.
+pools belong to no sub-account. A sub-account's key speaks for what is its own. What
+each call does is said where it is made; here is what all of them have in common: the
+key, the contract, the body's size, the errors.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from appliance.core.credential import Credential, Scope
-from appliance.core.ids import AccountId
+from appliance.core.ids import AccountId, SubAccountId
 from appliance.core.refusal import Reason, Refusal
 from appliance.dialects.sendpost.answer import Answer, render_problem, render_refusal
 from appliance.dialects.sendpost.contract import (
@@ -36,13 +37,23 @@ _SEND_ONLY = Refusal(Reason.OUT_OF_SCOPE, detail="This key may only send")
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One request that may be answered; ``number`` is the path's, 0 for none."""
+    """One request that may be answered; ``number`` is the path's, 0 for none.
+
+    ``sub_account`` is whose key it is, None for one of the whole account.
+    """
 
     account: AccountId
+    sub_account: SubAccountId | None
     contract: Contract
     number: int
     query: bytes
     body: bytes
+
+    @property
+    def owner(self) -> SubAccountId:
+        """Whose key it is, at a door that takes keys of sub-accounts only."""
+        assert self.sub_account is not None
+        return self.sub_account
 
 
 Call: TypeAlias = Callable[[Ask], Awaitable[Answer | Problem]]
@@ -62,10 +73,17 @@ class Request:
 
 
 class AccountDoor:
-    """Answers the calls that it was given."""
+    """Answers the calls that it was given, to those with a key of its kind."""
 
-    def __init__(self, keys: KeyRing, default: Contract, *calls: Calls) -> None:
+    def __init__(
+        self,
+        keys: KeyRing,
+        default: Contract,
+        *calls: Calls,
+        kind: KeyKind = KeyKind.ACCOUNT,
+    ) -> None:
         self._keys = keys
+        self._kind = kind
         self._default = default
         self._paths: dict[tuple[str, ...], dict[str, Call]] = {}
         for table in calls:
@@ -74,7 +92,7 @@ class AccountDoor:
 
     def body_limit(self, headers: Headers) -> int:
         """How much body is read behind these headers: little without a key."""
-        stranger = isinstance(self._account(headers), Refusal)
+        stranger = isinstance(self._bearer(headers), Refusal)
         return STRANGER_BYTES if stranger else MAX_BODY_BYTES
 
     async def answer(self, request: Request) -> Answer:
@@ -94,28 +112,29 @@ class AccountDoor:
         call = methods.get("GET" if request.method == "HEAD" else request.method)
         if call is None:
             return _not_allowed(methods)
-        account = self._account(request.headers)
-        if isinstance(account, Refusal):
-            return render_refusal(account)
+        bearer = self._bearer(request.headers)
+        if isinstance(bearer, Refusal):
+            return render_refusal(bearer)
         if request.body is None:
             return render_problem(
                 invalid("", f"The body is over {MAX_BODY_BYTES} bytes")
             )
-        ask = Ask(account, contract, number, request.query, request.body)
+        owner = bearer.account, bearer.sub_account
+        ask = Ask(*owner, contract, number, request.query, request.body)
         try:
             answer = await call(ask)
         except StoreUnavailable:
             return render_refusal(Refusal(Reason.STORE_UNAVAILABLE))
         return render_problem(answer) if isinstance(answer, Problem) else answer
 
-    def _account(self, headers: Headers) -> AccountId | Refusal:
-        key = read_key(headers, KeyKind.ACCOUNT)
+    def _bearer(self, headers: Headers) -> Credential | Refusal:
+        key = read_key(headers, self._kind)
         credential = self._keys.find(key) if key is not None else None
-        if credential is None or not _is_of_use(credential):
+        if credential is None or not _is_of_use(credential, self._kind):
             return BAD_KEY
         if credential.scope is Scope.SEND_ONLY:
             return _SEND_ONLY
-        return credential.account
+        return credential
 
     def _find(self, path: str) -> tuple[dict[str, Call] | None, int]:
         parts = _parts(path)
@@ -130,12 +149,12 @@ class AccountDoor:
         return None, 0
 
 
-def _is_of_use(credential: Credential) -> bool:
-    """True for a key of the account that is good from anywhere.
+def _is_of_use(credential: Credential, kind: KeyKind) -> bool:
+    """True for a key of that kind that is good from anywhere.
 
     Behind a proxy nobody knows where a request comes from.
     """
-    good = speaks_for(credential, KeyKind.ACCOUNT)
+    good = speaks_for(credential, kind)
     return good and not credential.allowed_networks
 
 

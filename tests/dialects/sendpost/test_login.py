@@ -6,7 +6,12 @@ from hypothesis import strategies as st
 
 from appliance.core.credential import Credential, Scope
 from appliance.core.ids import AccountId, CredentialId, SubAccountId
-from appliance.dialects.sendpost.login import KeyKind, read_key, speaks_for
+from appliance.dialects.sendpost.login import (
+    KeyKind,
+    read_event_key,
+    read_key,
+    speaks_for,
+)
 
 
 def credential(sub_account: int | None, dialect: str = "sendpost") -> Credential:
@@ -63,3 +68,12 @@ def test_reading_a_key_never_raises(
     """Any header bytes give a short ASCII key or none."""
     key = read_key([*headers, (kind.value, b"k\x80")], kind)
     assert key is None or key.isascii()
+
+
+def test_the_key_of_a_log_agent_has_a_header_of_its_own() -> None:
+    """ATTACKS 24: it is read as no other kind, and no other kind as it."""
+    headers = [(b"X-SP-Event-ApiKey", b"secret")]
+    assert read_event_key(headers) == "secret"
+    assert [read_key(headers, kind) for kind in KeyKind] == [None, None]
+    assert read_event_key([(b"X-Account-ApiKey", b"secret")]) is None
+    assert read_event_key(headers * 2) is None

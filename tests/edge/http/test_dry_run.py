@@ -9,8 +9,9 @@ import trio
 
 from appliance.core.address import Address
 from appliance.core.credential import SubAccount
+from appliance.core.suppression import SuppressionReason
 from appliance.store.captured import get_captured
-from appliance.store.suppressions import SuppressionReason, add_suppression
+from appliance.store.suppressions import add_suppression
 from appliance.store.transaction import Tx
 from tests.fakes.dkim import public_record
 from tests.fakes.house import DOMAIN, NOW_NS, SEND, House, mail, open_house
@@ -120,7 +121,7 @@ async def test_entries_are_told_of_one_by_one(house: House) -> None:
         {
             "to": "gone@rcpt.example",
             "role": "to",
-            "dropped": "Recipient is suppressed: gone@rcpt.example",
+            "dropped": "Recipient is suppressed: gone@rcpt.example (manual)",
         }
     ]
     assert good["deliveries"][0]["raw"]

@@ -17,12 +17,13 @@ from appliance.core.domain import Proof
 from appliance.core.event import EventType
 from appliance.core.ids import ContentId
 from appliance.core.submission import Attachment, Content
+from appliance.core.suppression import SuppressionReason
 from appliance.edge.http.sendpost import STRANGER_BYTES
 from appliance.store.captured import get_captured
 from appliance.store.contents import load_contents
 from appliance.store.credentials import revoke_credential
 from appliance.store.messages import get_message
-from appliance.store.suppressions import SuppressionReason, add_suppression
+from appliance.store.suppressions import add_suppression
 from appliance.store.transaction import Tx
 from tests.fakes.house import (
     DOMAIN,
