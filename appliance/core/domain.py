@@ -160,14 +160,17 @@ class SenderDomain:
 
     def record(self, purpose: Purpose) -> Record | None:
         """The record for ``purpose`` that counts now, if the domain has one."""
-        return next((one for one in self.at(Stage.ACTIVE, purpose)), None)
+        for one in self.records:  # asked for several times a mail
+            if one.purpose is purpose and one.stage is Stage.ACTIVE:
+                return one
+        return None
 
     def at(self, stage: Stage, purpose: Purpose | None = None) -> tuple[Record, ...]:
         """The records of keys at a stage; those of no key are always ACTIVE."""
         return tuple(
             one
             for one in self.records
-            if one.stage is stage and purpose in {None, one.purpose}
+            if one.stage is stage and (purpose is None or one.purpose is purpose)
         )
 
     def key(self, selector: str) -> DkimKey | None:
