@@ -4,8 +4,9 @@ What most requests want is answered by plain functions in front (``hot``); the
 rest by the Quart app (``web``), which is made when it is first asked for.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from hypercorn.typing import (
     ASGIFramework,
@@ -33,6 +34,10 @@ from appliance.store.errors import StoreUnavailable
 
 ACCOUNT_ROOTS = (paths.PROVIDERS, paths.PROVIDERS_SHORT, paths.POOLS)
 SUB_ACCOUNT_ROOTS = (paths.SUPPRESSIONS,)
+# From headers, body (None: too large) and query.
+Answering: TypeAlias = Callable[
+    [Sequence[tuple[bytes, bytes]], bytes | None, bytes], Awaitable[Answer]
+]
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
@@ -64,11 +69,15 @@ def make_app(rooms: Rooms) -> ASGIFramework:
 
 def _hot_routes(rooms: Rooms) -> Mapping[tuple[str, str], Hot]:
     tracker = rooms.tracker
+    send = _taking(rooms.send, rooms.send.answer)
+    report = _taking(
+        rooms.reports, lambda headers, body, _: rooms.reports.answer(headers, body)
+    )
     see, act = unavailable_as_503(tracker.get), unavailable_as_503(tracker.post)
     routes: dict[tuple[str, str], Hot] = {
-        ("POST", paths.SEND): _sending(rooms.send),
-        ("POST", paths.SEND_TEMPLATE): _sending(rooms.send),
-        ("POST", paths.EVENTS): _reporting(rooms.reports),
+        ("POST", paths.SEND): send,
+        ("POST", paths.SEND_TEMPLATE): send,
+        ("POST", paths.EVENTS): report,
         **_refusing(rooms.send),
         **_calls(rooms.account, ACCOUNT_ROOTS),
         **_calls(rooms.sub_account, SUB_ACCOUNT_ROOTS),
@@ -127,8 +136,10 @@ def _refusal(door: SendDoor, fault: Fault) -> Hot:
     return refuse
 
 
-def _sending(door: SendDoor) -> Hot:
-    async def send_mail(
+def _taking(door: SendDoor | ReportDoor, answer: Answering) -> Hot:
+    """A route that reads a whole body, while the door has room for it."""
+
+    async def take(
         scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable
     ) -> None:
         headers = list(scope["headers"])
@@ -137,26 +148,10 @@ def _sending(door: SendDoor) -> Hot:
             if body is NoBody.GONE:
                 return
             read = body if isinstance(body, bytes) else None
-            answer = await door.answer(headers, read, scope["query_string"])
-        await _say(send, answer)
+            said = await answer(headers, read, scope["query_string"])
+        await _say(send, said)
 
-    return send_mail
-
-
-def _reporting(door: ReportDoor) -> Hot:
-    async def report(
-        scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable
-    ) -> None:
-        headers = list(scope["headers"])
-        async with door.room_for(headers):
-            body = await read_body(scope, receive, door.body_limit(headers))
-            if body is NoBody.GONE:
-                return
-            read = body if isinstance(body, bytes) else None
-            answer = await door.answer(headers, read)
-        await _say(send, answer)
-
-    return report
+    return take
 
 
 async def _say(send: ASGISendCallable, answer: Answer) -> None:

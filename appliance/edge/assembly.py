@@ -5,6 +5,7 @@ Starting and ending it, in order, is `serve`'s.
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
 
 from appliance.core.breaker import Patience
@@ -104,28 +105,13 @@ async def assemble(
     intake.on_accepted(relay.expect)
     keys = KeyRing(directory, operator_key)
     guard = Guard(store, directory, Thresholds.of(settings.smtp), time.time_ns)
-    limits = RequestLimits(
-        settings.http.max_body,
-        settings.intake.max_attachments,
-        settings.intake.max_recipients,
+    dry_run = make_dry_run(
+        store, directory, intake, workshop, settings, classify=classifier.of
     )
     rooms = Rooms(
         store=store,
         feed=feed,
-        send=SendDoor(
-            intake,
-            keys,
-            limits,
-            Contract(settings.api.default_contract),
-            make_dry_run(
-                store,
-                directory,
-                intake,
-                workshop,
-                settings,
-                classify=classifier.of,
-            ),
-        ),
+        send=_make_send_door(intake, keys, dry_run, settings),
         tracker=Tracker(
             EngagementDesk(store, directory, tokens, time.time_ns), paths.read_tracking
         ),
@@ -151,6 +137,18 @@ async def assemble(
         rooms=rooms,
         live=LiveDoor(feed, keys.authorise, render_event, settings.live),
     )
+
+
+def _make_send_door(
+    intake: Intake, keys: KeyRing, dry_run: DryRun, settings: Settings
+) -> SendDoor:
+    limits = RequestLimits(
+        settings.http.max_body,
+        settings.intake.max_attachments,
+        settings.intake.max_recipients,
+    )
+    contract = Contract(settings.api.default_contract)
+    return SendDoor(intake, keys, limits, contract, dry_run)
 
 
 def make_account_door(
@@ -204,7 +202,7 @@ def make_dry_run(
         directory,
         intake,
         workshop,
-        lambda: Resolver([str(one) for one in settings.dns.nameservers]),
+        partial(_resolver, settings),
         dns_seconds=settings.dns.timeout,
         clock=time.time_ns,
         classify=classify,
@@ -213,13 +211,9 @@ def make_dry_run(
 
 def make_classifier(store: Store, settings: Settings) -> Classifier:
     """Who knows whose servers take a recipient's mail in."""
-
-    def make_resolver() -> Resolver:
-        return Resolver([str(one) for one in settings.dns.nameservers])
-
     return Classifier(
         store,
-        make_resolver if settings.relay.classify_by_mx else None,
+        partial(_resolver, settings) if settings.relay.classify_by_mx else None,
         dns_seconds=settings.dns.timeout,
         clock=time.time_ns,
     )
@@ -229,10 +223,14 @@ def make_rechecks(store: Store, settings: Settings) -> Rechecks:
     """What looks again at the records of domains."""
     return Rechecks(
         store,
-        lambda: Resolver([str(one) for one in settings.dns.nameservers]),
+        partial(_resolver, settings),
         dns_seconds=settings.dns.timeout,
         clock=time.time_ns,
     )
+
+
+def _resolver(settings: Settings) -> Resolver:
+    return Resolver([str(one) for one in settings.dns.nameservers])
 
 
 def make_desk(

@@ -23,7 +23,6 @@ from appliance.core.delivery import Copy, Settlement, State
 from appliance.core.domain import Purpose
 from appliance.core.event import About
 from appliance.core.ids import ContentId, ProviderId
-from appliance.core.provider import Provider
 from appliance.core.retry import parse_retry_plan
 from appliance.core.submission import AnyContent
 from appliance.core.suppression import suppressed_text
@@ -32,7 +31,8 @@ from appliance.flow.attempts import attempt_of, not_reached
 from appliance.flow.directory import DirectoryKeeper
 from appliance.flow.doorbell import Doorbell
 from appliance.flow.health import Infirmary
-from appliance.flow.lane import Job, Lane, Settled
+from appliance.flow.lane import Job
+from appliance.flow.lanes import Lanes, MakeLane
 from appliance.flow.ledger import Ledger
 from appliance.flow.limit_watch import LimitWatch
 from appliance.flow.settle import (
@@ -77,8 +77,6 @@ MIN_CLAIM = 16  # no claims one by one behind a full house
 BUSY = 64
 PACE_SECONDS = 0.025
 
-MakeLane = Callable[[Provider, Settled], Lane]
-
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
@@ -107,7 +105,6 @@ class Relay:
         self._store = store
         self._directory = directory
         self._workshop = workshop
-        self._make_lane = make_lane
         self._policy = policy
         self._bounds = bounds
         self._clock = clock
@@ -120,7 +117,7 @@ class Relay:
         self._infirmary = Infirmary(
             store, policy.upstreams, lambda: directory.current.providers
         )
-        self._lanes: dict[ProviderId, tuple[Provider, Lane]] = {}
+        self._lanes = Lanes(make_lane, self._on_outcome)
         self._draining = False
         self._nursery: trio.Nursery | None = None
 
@@ -153,7 +150,7 @@ class Relay:
             nursery.cancel_scope.deadline = (
                 trio.current_time() + self._bounds.drain_seconds
             )
-            self._close_lanes()
+            self._lanes.close()
         await self._ledger.close(self._clock(), self._bounds.drain_seconds)
 
     async def _rescue(self) -> None:
@@ -281,7 +278,9 @@ class Relay:
             case Job(copy) if self._draining:  # its lane is closed already
                 self._put_back(copy)
             case Job(copy):
-                self._lane(copy.provider).put(made)
+                provider = self._directory.current.providers[copy.provider]
+                assert self._nursery is not None
+                self._lanes.put(provider, made, self._nursery)
             case Unmakeable(copy, reason):
                 self._drop(copy, reason, now_ns)
             case Stumbled(order):
@@ -290,26 +289,6 @@ class Relay:
 
     def _about(self, copy: Copy, provider: str = "") -> About:
         return about(copy, self._directory.pool_name(copy.pool), provider)
-
-    # --- lanes ------------------------------------------------------------------
-
-    def _lane(self, provider_id: ProviderId) -> Lane:
-        """The provider's lane; a new one if its settings changed."""
-        provider = self._directory.current.providers[provider_id]
-        known = self._lanes.get(provider_id)
-        if known is not None and known[0] == provider:
-            return known[1]
-        if known is not None:
-            known[1].close()
-        lane = self._make_lane(provider, self._on_outcome)
-        self._lanes[provider_id] = provider, lane
-        assert self._nursery is not None
-        self._nursery.start_soon(lane.run)
-        return lane
-
-    def _close_lanes(self) -> None:
-        for _, lane in self._lanes.values():
-            lane.close()
 
     # --- settling ---------------------------------------------------------------
 
@@ -332,10 +311,10 @@ class Relay:
         return settle(job.copy, outcome, job.about, policy, now_ns, attempt=attempt)
 
     def _policy_of(self, provider_id: ProviderId) -> Policy:
-        known = self._lanes.get(provider_id)
-        if known is None or not known[0].retry_plan:
+        plan = self._lanes.retry_plan(provider_id)
+        if not plan:
             return self._policy
-        return replace(self._policy, plan=parse_retry_plan(known[0].retry_plan))
+        return replace(self._policy, plan=parse_retry_plan(plan))
 
     def _fare_of(self, copy: Copy) -> Fare | None:
         """What a delivery took of its provider's limits."""

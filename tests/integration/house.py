@@ -154,6 +154,20 @@ def events(postroom: Postroom, after: int = 0, **query: object) -> list[Any]:
                 return found
 
 
+def story_of(postroom: Postroom, uuid: str) -> Any:
+    """The story of one copy, as the API tells it."""
+    key = postroom.keys["subAccount"]["key"]
+    answer = httpx.get(
+        f"{postroom.http}/postroom/v1/messages/{uuid}/explain",
+        headers={"Authorization": f"Bearer {key}"},
+        trust_env=False,
+    )
+    assert answer.status_code == 200, answer.text
+    found = answer.json()["deliveries"]
+    (delivery,) = (one for one in found if one["id"] == uuid)
+    return delivery
+
+
 def codes(facts: Iterable[Any], delivery: str) -> list[int]:
     """The event codes of one delivery, in order."""
     return [one["type"] for one in facts if one["delivery"] == delivery]

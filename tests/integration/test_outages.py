@@ -3,7 +3,6 @@
 from collections import Counter
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.fakes.postfix import MAILDIRS, PostfixServer
@@ -25,6 +24,7 @@ from tests.integration.house import (
     events,
     idle,
     mail,
+    story_of,
 )
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
@@ -68,19 +68,6 @@ def health_of(postroom: Postroom, name: str) -> Any:
     """How an upstream is, as `provider list` says."""
     listed = postroom.run("provider", "list", "--json").json_lines()
     return next(one["health"] for one in listed if one["name"] == name)
-
-
-def story_of(postroom: Postroom, uuid: str) -> Any:
-    """The story of a message with one copy, as the API tells it."""
-    key = postroom.keys["subAccount"]["key"]
-    answer = httpx.get(
-        f"{postroom.http}/postroom/v1/messages/{uuid}/explain",
-        headers={"Authorization": f"Bearer {key}"},
-        trust_env=False,
-    )
-    assert answer.status_code == 200, answer.text
-    (delivery,) = answer.json()["deliveries"]
-    return delivery
 
 
 def test_a_stopped_upstream_costs_no_try_and_no_mail(

@@ -2,9 +2,7 @@
 
 from collections import Counter
 from datetime import datetime, timedelta
-from typing import Any
 
-import httpx
 import pytest
 
 from tests.fakes.postfix import PostfixServer
@@ -25,6 +23,7 @@ from tests.integration.house import (
     events,
     idle,
     mail,
+    story_of,
 )
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
@@ -53,18 +52,6 @@ def posted(postroom: Postroom, name: str, number: int) -> list[str]:
     to = [{"email": f"{name}{one}@rcpt.example"} for one in range(number)]
     with api(postroom) as client:
         return accepted(client, mail(to))
-
-
-def story_of(postroom: Postroom, uuid: str) -> Any:
-    """The story of one copy, as the API tells it."""
-    answer = httpx.get(
-        f"{postroom.http}/postroom/v1/messages/{uuid}/explain",
-        headers={"Authorization": f"Bearer {postroom.keys['subAccount']['key']}"},
-        trust_env=False,
-    )
-    assert answer.status_code == 200, answer.text
-    found = answer.json()["deliveries"]
-    return next(one for one in found if one["id"] == uuid)
 
 
 def test_shares_are_true_over_a_restart(
