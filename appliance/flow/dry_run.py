@@ -24,7 +24,7 @@ from appliance.flow.relay import NO_RETURN_PATH
 from appliance.flow.settle import about
 from appliance.flow.verification import Lookup
 from appliance.flow.workshop import Order, Rehearsed, Workshop
-from appliance.mime.dkim import check_signature
+from appliance.mime.dkim_check import check_signature
 from appliance.net.dns import Found, Trouble
 from appliance.store.database import Store
 from appliance.store.tokens import Classify, class_by_name

@@ -7,7 +7,7 @@ its trace goes in front, and of the rest only tracked HTML is touched.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 from uuid import UUID
 
@@ -16,9 +16,9 @@ from appliance.core.domain import Purpose, SenderDomain
 from appliance.core.submission import AnyContent, Content, RawContent
 from appliance.core.token import Token, TokenKind, TokenMaker
 from appliance.core.verp import return_path
+from appliance.mime import headers
 from appliance.mime.compose import Head, Headers, compose
-from appliance.mime.dkim import Signer, sign
-from appliance.mime.headers import field
+from appliance.mime.dkim import Signer, Unsigned, unsigned
 from appliance.mime.links import MakeUrl
 from appliance.mime.raw import RawTemplate
 from appliance.mime.template import Rendered, Template
@@ -59,6 +59,20 @@ class Source:
     form: Form
     domain: str
     signers: Sequence[Signer]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A mail whose every byte is decided; its signatures take a key operation each."""
+
+    sender: str
+    unsigned_mail: bytes = field(repr=False)
+    signatures: Sequence[Unsigned] = field(repr=False)
+
+    def mail(self) -> bytes:
+        """The mail as it leaves."""
+        fields = [one.signed() for one in self.signatures]
+        return b"".join([*fields, self.unsigned_mail])
 
 
 class Links:
@@ -124,8 +138,8 @@ def form_of(content: AnyContent) -> Form:
 
 def prepare(
     copy: Copy, source: Source, around: Circumstances, links: Links
-) -> tuple[str, bytes]:
-    """The envelope sender and the complete mail for one recipient.
+) -> Prepared:
+    """The envelope sender and the mail for one recipient, but for the key operation.
 
     Raises:
         UnsafeHeader: a header would break the mail.
@@ -138,8 +152,8 @@ def prepare(
     else:
         mail = _passed_on(copy, form, around, links)
     sender = return_path(copy.uuid, copy.sub_account, around.return_path_host)
-    signatures = sign(mail, source.domain, source.signers, around.now_s)
-    return str(sender), signatures + mail
+    signatures = unsigned(mail, source.domain, source.signers, around.now_s)
+    return Prepared(str(sender), mail, signatures)
 
 
 def _composed(
@@ -163,7 +177,7 @@ def _passed_on(
 ) -> bytes:
     """A mail as it came, with our trace in front of it and its links led by us."""
     make, pixel = _tracking(copy, links, around.base_url)
-    trace = [field(name, value) for name, value in around.trace]
+    trace = [headers.field(name, value) for name, value in around.trace]
     return b"".join(trace) + form.render(make, pixel)
 
 

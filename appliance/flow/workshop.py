@@ -1,13 +1,16 @@
-"""Where copies are made ready, several to a hop, in a few worker threads.
+"""Where copies are made ready, several to a hop.
 
-Signing is the one great cost on the walk and OpenSSL gives up the interpreter
-lock for it, so threads pay. What copies share is made once and kept: contents
-as templates within a bound of memory, keys as parsed signers.
+The key operation is the one great cost on the walk and OpenSSL gives up the
+interpreter lock for it, so it has threads. The bytes of a mail are Python's work: in a
+thread they would only fight with the loop for the interpreter, so the loop does them,
+but for large ones. What copies share is made once and kept: contents as templates
+within a bound of memory, keys as parsed signers that have proven themselves.
 """
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias, TypeVar
 
 import trio
 
@@ -22,6 +25,7 @@ from appliance.flow.prepare import (
     Circumstances,
     Form,
     Links,
+    Prepared,
     Source,
     base_url,
     form_of,
@@ -31,17 +35,21 @@ from appliance.flow.settle import OUR_FAULT
 from appliance.log import get
 from appliance.mime.compose import Headers
 from appliance.mime.dkim import Signer
+from appliance.mime.dkim_check import prove
 from appliance.mime.headers import MalformedMessage, UnsafeHeader
 from appliance.mime.merge import MergeTooLarge
 from appliance.store.contents import load_contents
 from appliance.store.database import Store
 
+SMALL_BYTES = 64 * 1024  # made ready on the loop, a millisecond at most
 CHUNK = 8  # copies to a hop: a hop costs about a tenth of a copy
 CACHE_BYTES = 32 * 1024 * 1024
 CACHED_SIGNERS = 1_000
 CONTENT_GONE = "The content of the mail is gone"
 
 log = get("postroom.workshop")
+
+T = TypeVar("T")
 
 Trace = Callable[[Copy], Headers]
 
@@ -71,7 +79,8 @@ class Stumbled:
     order: Order
 
 
-Made = Job | Unmakeable | Stumbled
+Failed: TypeAlias = Unmakeable | Stumbled
+Made: TypeAlias = Job | Failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +104,19 @@ class _Task:
     around: Circumstances
 
 
+@dataclass(frozen=True, slots=True)
+class _Unsigned:
+    """An order that is done but for its signatures."""
+
+    order: Order
+    prepared: Prepared
+
+
+Begun: TypeAlias = _Task | _Unsigned | Failed
+
+
 class _Template:
-    """A content that is made ready by the first thread that needs it."""
+    """A content that is made ready when it is first needed."""
 
     def __init__(self, content: AnyContent) -> None:
         self.content = content
@@ -148,9 +168,17 @@ class Workshop:
             for order in orders
             if order.copy.content not in templates
         ]
+        begun = [await self._begin(task) for task in tasks]
         return gone + await trio.to_thread.run_sync(
-            self._make_all, tasks, limiter=self._threads
+            self._finish_all, begun, limiter=self._threads
         )
+
+    async def _begin(self, task: _Task) -> Begun:
+        """The mail without its signatures; a large one is left to the thread."""
+        await trio.lowlevel.checkpoint()
+        if _may_become(task.order.copy) > SMALL_BYTES:
+            return task
+        return self._prepare(task, self._links)
 
     async def rehearse(self, order: Order, content: AnyContent) -> Rehearsed | str:
         """The mail as it would leave, made of content that is not stored; or why not.
@@ -160,7 +188,7 @@ class Workshop:
         led: list[tuple[str, str]] = []
         task = self._task(order, _Template(content))
         made = await trio.to_thread.run_sync(
-            self._make, task, self._links.recording(led), limiter=self._threads
+            self._finish, task, self._links.recording(led), limiter=self._threads
         )
         match made:
             case Job(_, _, sender, mail):
@@ -179,28 +207,30 @@ class Workshop:
         )
         return _Task(order, template, around)
 
+    def _prepare(self, task: _Task, links: Links) -> _Unsigned | Failed:
+        order, template = task.order, task.template
+
+        def made() -> _Unsigned:
+            signers = self._signers_of(order.domain)
+            source = Source(template.form(), order.domain.name, signers)
+            return _Unsigned(order, prepare(order.copy, source, task.around, links))
+
+        return _guarded(order, made)
+
     # --- in a worker thread -----------------------------------------------------
 
-    def _make_all(self, tasks: Sequence[_Task]) -> list[Made]:
-        return [self._make(task, self._links) for task in tasks]
+    def _finish_all(self, begun: Sequence[Begun]) -> list[Made]:
+        return [self._finish(one, self._links) for one in begun]
 
-    def _make(self, task: _Task, links: Links) -> Made:
-        order, template = task.order, task.template
-        try:
-            source = Source(
-                template.form(),
-                order.domain.name,
-                self._signers_of(order.domain),
-            )
-            sender, mail = prepare(order.copy, source, task.around, links)
-        except (UnsafeHeader, MergeTooLarge, MalformedMessage) as error:
-            return Unmakeable(order.copy, str(error))
-        except Exception:
-            # One mail that we cannot make must not end the process: it would be
-            # claimed first again after every start.
-            log.exception("delivery.unmakeable", delivery=order.copy.uuid)
-            return Stumbled(order)
-        return Job(order.copy, order.about, sender, mail)
+    def _finish(self, begun: Begun, links: Links) -> Made:
+        if isinstance(begun, _Task):
+            begun = self._prepare(begun, links)
+        if not isinstance(begun, _Unsigned):
+            return begun
+        order, mail = begun.order, begun.prepared
+        return _guarded(
+            order, lambda: Job(order.copy, order.about, mail.sender, mail.mail())
+        )
 
     def _signers_of(self, domain: SenderDomain) -> list[Signer]:
         keys = domain.signing_keys
@@ -208,7 +238,7 @@ class Workshop:
         if signers is None:
             if len(self._signers) >= CACHED_SIGNERS:
                 self._signers.clear()
-            signers = self._signers[keys] = [Signer(key) for key in keys]
+            signers = self._signers[keys] = [prove(Signer(key)) for key in keys]
         return signers
 
     # --- contents ---------------------------------------------------------------
@@ -239,3 +269,22 @@ class Workshop:
             _, oldest = self._templates.popitem(last=False)
             self._cached_bytes -= oldest.content.size_bytes
         return template
+
+
+def _may_become(copy: Copy) -> int:
+    """How large a mail becomes at most, in bytes: a value may stand there often."""
+    longest = max(map(len, copy.fields.values()), default=0)
+    return copy.size_bytes * max(1, longest // len("{{x}}"))
+
+
+def _guarded(order: Order, make: Callable[[], T]) -> T | Failed:
+    """What ``make`` gives, or what became of the order instead."""
+    try:
+        return make()
+    except (UnsafeHeader, MergeTooLarge, MalformedMessage) as error:
+        return Unmakeable(order.copy, str(error))
+    except Exception:
+        # One mail that we cannot make must not end the process: it would be
+        # claimed first again after every start.
+        log.exception("delivery.unmakeable", delivery=order.copy.uuid)
+        return Stumbled(order)

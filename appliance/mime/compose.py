@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from functools import lru_cache
 from hashlib import blake2b
 
 from appliance.core.address import Mailbox
@@ -68,15 +69,20 @@ def _head(head: Head, subject: str) -> bytes:
         out.append(address_field("Cc", head.cc))
     if head.reply_to is not None:
         out.append(address_field("Reply-To", [head.reply_to]))
-    date = format_datetime(datetime.fromtimestamp(head.date_s, UTC))
     out += (
         text_field("Subject", subject),
-        field("Date", date),
+        field("Date", _date(head.date_s)),
         field("Message-ID", f"<{head.message_id}>"),
         b"MIME-Version: 1.0\r\n",
     )
     out += [field(name, value) for name, value in _merged(head)]
     return b"".join(out)
+
+
+@lru_cache(maxsize=64)
+def _date(moment_s: int) -> str:
+    """RFC 5322 3.3; mails of one second share it."""
+    return format_datetime(datetime.fromtimestamp(moment_s, UTC))
 
 
 def _merged(head: Head) -> list[tuple[str, str]]:

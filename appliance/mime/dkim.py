@@ -1,9 +1,8 @@
-"""DKIM signatures, made and checked (RFC 6376, 8301, 8463).
+"""DKIM signatures (RFC 6376, 8301, 8463); ``dkim_check`` looks at them as others do.
 
-dkimpy builds the signature field and decides what is hashed; the key operation
-is OpenSSL's through ``cryptography``, which gives up the interpreter lock, and
-the body goes through a canonicaliser that is linear where dkimpy's is not. This
-is the only file that knows dkimpy.
+The bytes that are signed are put together here, once for all keys of a domain. The
+key operation is OpenSSL's through ``cryptography``, which gives up the interpreter
+lock: it is the one great cost on the walk, and it alone is worth a thread.
 
 What is signed: the fields that people and programs act on. What is sealed,
 listed once more than it is there, so that a second one breaks the signature
@@ -22,21 +21,19 @@ listed once more than it is there, so that a second one breaks the signature
 may wait long in queues that are not ours.
 """
 
-import base64
+from base64 import b64encode
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import sha256
 
-import dkim
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
-from dkim.canonicalization import CanonicalizationPolicy, Relaxed
 
 from appliance.core.domain import DkimKey
 from appliance.mime.dkim_keys import private_key
-from appliance.mime.dkim_record import PublishedKey
-from appliance.mime.headers import Field, split_message
+from appliance.mime.relaxed import Fields, relaxed_message, relaxed_value
 
 _SEALED = (
     b"from",
@@ -60,191 +57,105 @@ _SIGNED_IF_THERE = (
     b"references",
     b"feedback-id",
 )
-_KNOWN = frozenset(_SEALED + _SEALED_IF_THERE + _SIGNED_IF_THERE)
+_ORDER = _SEALED + _SEALED_IF_THERE + _SIGNED_IF_THERE
+_KNOWN = frozenset(_ORDER)
+_PADDING = padding.PKCS1v15()
+_HASHED = Prehashed(hashes.SHA256())
+_WIDTH = 72  # of a folded line, with its blank
 
 
 class Signer:
     """One key, parsed, ready to sign; may be used from several threads."""
 
     def __init__(self, key: DkimKey) -> None:
-        self.selector = key.selector
-        self.algorithm = key.algorithm
-        self._key = private_key(key)
+        self.key = key
+        self.tags = (
+            f" v=1; a={key.algorithm.value}; c=relaxed/relaxed; t=%d;\r\n"
+            f" d=%b;\r\n s={key.selector};\r\n h=%b;\r\n bh=%b;\r\n b="
+        ).encode()
+        self._private = private_key(key)
 
-    def sign(self, digest: bytes) -> "RawSignature":
-        """The signature over a SHA-256 digest; dkimpy asks this of a key."""
-        if isinstance(self._key, rsa.RSAPrivateKey):
-            hashed = Prehashed(hashes.SHA256())
-            return RawSignature(self._key.sign(digest, padding.PKCS1v15(), hashed))
-        return RawSignature(self._key.sign(digest))  # RFC 8463 3
+    def sign(self, digest: bytes) -> bytes:
+        """The signature over a SHA-256 digest."""
+        if isinstance(self._private, rsa.RSAPrivateKey):
+            return self._private.sign(digest, _PADDING, _HASHED)
+        return self._private.sign(digest)  # RFC 8463 3
 
 
 @dataclass(frozen=True, slots=True)
-class RawSignature:
-    """What dkimpy expects a key to answer with."""
+class Unsigned:
+    """One DKIM-Signature field for which only the key operation is missing."""
 
-    signature: bytes
+    signer: Signer
+    value: bytes = field(repr=False)  # up to ``b=``
+    digest: bytes = field(repr=False)
+
+    def signed(self) -> bytes:
+        """The field; worth a thread if the key is RSA's."""
+        octets = b64encode(self.signer.sign(self.digest))
+        room = _WIDTH - len(" b=")
+        lines = [octets[:room]]
+        lines += [octets[at : at + _WIDTH - 1] for at in range(room, len(octets), 71)]
+        return b"DKIM-Signature:%b%b\r\n" % (self.value, b"\r\n ".join(lines))
 
 
 def sign(message: bytes, domain: str, signers: Sequence[Signer], now_s: int) -> bytes:
     """The DKIM-Signature fields to put in front of ``message``, one for each signer.
 
-    The message has CRLF line ends; the body is hashed once for all signers.
+    Raises:
+        MalformedMessage: the header block is none.
+    """
+    return b"".join(one.signed() for one in unsigned(message, domain, signers, now_s))
+
+
+def unsigned(
+    message: bytes, domain: str, signers: Sequence[Signer], now_s: int
+) -> list[Unsigned]:
+    """The same, as far as it goes without a key.
+
+    The message has CRLF line ends; header and body are hashed once for all signers.
 
     Raises:
         MalformedMessage: the header block is none.
     """
-    fields, body = split_message(message)
-    body_hash = sha256(relaxed_body(body)).digest()
-    signing = _Signing(fields)
-    return b"".join(
-        signing.signature(domain, signer, body_hash, now_s) for signer in signers
-    )
+    if not signers:
+        return []
+    fields, body = relaxed_message(message)
+    names, hashed = _covered(fields)
+    body_hash, listed = b64encode(sha256(body).digest()), _listed(names)
+    blanks = []
+    for signer in signers:
+        value = signer.tags % (now_s, domain.encode(), listed, body_hash)
+        hasher = sha256(hashed)
+        hasher.update(b"dkim-signature:" + relaxed_value(value))
+        blanks.append(Unsigned(signer, value, hasher.digest()))
+    return blanks
 
 
-def check_signature(message: bytes, index: int, published: Sequence[str]) -> str:
-    """What receivers would object to in one signature of a message, "" for nothing.
-
-    ``index`` counts the signatures from the top; ``published`` is what stands in
-    the DNS where it says that its key is.
-
-    Raises:
-        MalformedMessage: the header block is none.
-    """
-    fields, body = split_message(message)
-    checking = _Checking(fields, relaxed_body(body))
-    wrong = [checking.fault(index, record) for record in published]
-    return "" if "" in wrong else next(iter(wrong), "no key is published")
-
-
-def relaxed_body(body: bytes) -> bytes:
-    """The body in relaxed form (RFC 6376 3.4.4), in linear time.
-
-    Equal to dkimpy's, whose expression for blanks at line ends is quadratic.
-    """
-    if b"\t" in body:
-        body = body.replace(b"\t", b" ")
-    while b"  " in body:  # each round halves every run of blanks
-        body = body.replace(b"  ", b" ")
-    body = body.replace(b" \r\n", b"\r\n")
-    kept = _without_last_line_ends(body)
-    return kept + b"\r\n" if kept else b""
-
-
-def relaxed_headers(
-    headers: Sequence[tuple[bytes, bytes]],
-) -> list[tuple[bytes, bytes]]:
-    """Header fields in relaxed form (RFC 6376 3.4.2), names in lower case already.
-
-    Equal to dkimpy's, without its expressions: most values need no change.
-    """
-    return [(name, _relaxed_value(value)) for name, value in headers]
-
-
-def _relaxed_value(value: bytes) -> bytes:
-    if b"\n" in value:
-        value = value.replace(b"\r\n", b"").replace(b"\n", b"")
-    if b"\t" in value:
-        value = value.replace(b"\t", b" ")
-    while b"  " in value:
-        value = value.replace(b"  ", b" ")
-    return value.strip() + b"\r\n"
-
-
-class _Relaxed:
-    """dkimpy's relaxed algorithm with our canonicalisers."""
-
-    name = Relaxed.name
-    canonicalize_headers = staticmethod(relaxed_headers)
-    canonicalize_body = staticmethod(relaxed_body)
-
-
-_POLICY = CanonicalizationPolicy(_Relaxed, _Relaxed)
-
-
-class _Signing(dkim.DKIM):  # type: ignore[misc]  # dkimpy ships no types
-    """dkimpy with a header block that is cut already, and keys of our own."""
-
-    def __init__(self, fields: Sequence[Field]) -> None:
-        super().__init__(signature_algorithm=b"ed25519-sha256")
-        relevant = [one for one in fields if one.name in _KNOWN]
-        self.headers = [(one.name, one.value) for one in relevant]
-        self._names = _names_to_sign([one.name for one in relevant])
-
-    def signature(
-        self, domain: str, signer: Signer, body_hash: bytes, now_s: int
-    ) -> bytes:
-        """One DKIM-Signature field.
-
-        dkimpy asks the key object itself to sign only where it believes the
-        algorithm to be Ed25519; so it does, and ``a=`` says what is true.
-        Its folding cuts tokens above 70 characters, as a domain may be, so the
-        lines with d= and h= are begun here; dkimpy folds what comes after.
-        """
-        self.hasher = sha256
-        tags = [
-            (b"v", b"1"),
-            (b"a", signer.algorithm.value.encode()),
-            (b"c", _POLICY.to_c_value()),
-            (b"t", b"%d" % now_s),
-            (b"\r\n d", domain.encode()),
-            (b"\r\n s", signer.selector.encode()),
-            (b"\r\n h", b": ".join(self._names)),
-            (b"bh", base64.b64encode(body_hash)),
-            (b"b", b"0" * 60),
-        ]
-        value: bytes = self.gen_header(
-            tags, self._names, _POLICY, b"dkim-signature", signer
-        )
-        # Relaxed headers do not see the difference; trailing blanks look odd.
-        return b"DKIM-Signature: " + value.replace(b" \r\n", b"\r\n")
-
-
-class _Checking(dkim.DKIM):  # type: ignore[misc]  # dkimpy ships no types
-    """dkimpy as a receiver, with a message that is cut already.
-
-    The body comes in relaxed form, which is its own relaxed form.
-    """
-
-    def __init__(self, fields: Sequence[Field], body: bytes) -> None:
-        super().__init__()
-        self.headers = [(one.name, one.value) for one in fields]
-        self.body = body
-
-    def fault(self, index: int, record: str) -> str:
-        """What is wrong with a signature under the key of this record."""
-        try:
-            found = self.verify_headerprep(index)
-            if not found:
-                return "there is no such signature"
-            tags, names, signatures = found
-            self.pk = PublishedKey(record, tags[b"a"].decode())
-            self.ktag = b"ed25519"  # dkimpy then asks the key itself
-            self.seqtlsrpt = False
-            self.verify_sig_process(tags, names, signatures[index], None)
-        except (dkim.DKIMException, ValueError) as error:
-            return str(error)
-        return "" if self.pk.fits else "it does not fit the key that is published"
-
-
-def _names_to_sign(present: list[bytes]) -> list[bytes]:
+def _covered(fields: Fields) -> tuple[tuple[bytes, ...], bytes]:
+    """The names in ``h=`` and what they stand for: of several, the last one first."""
+    present: dict[bytes, list[bytes]] = {}
+    for name, value in fields:
+        if name in _KNOWN:
+            present.setdefault(name, []).append(b"%b:%b\r\n" % (name, value))
     names: list[bytes] = []
-    for name in _SEALED + _SEALED_IF_THERE + _SIGNED_IF_THERE:
-        count = present.count(name)
-        if name in _SEALED or (count and name in _SEALED_IF_THERE):
-            count += 1
-        names += [name] * count
-    return names
+    covered: list[bytes] = []
+    for name in _ORDER:
+        values = present.get(name, ())
+        covered += reversed(values)
+        sealed = name in _SEALED or (values and name in _SEALED_IF_THERE)
+        names += [name] * (len(values) + bool(sealed))
+    return tuple(names), b"".join(covered)
 
 
-def _without_last_line_ends(body: bytes) -> bytes:
-    """``body`` without the CRLFs at its end; a CR or LF of its own stays."""
-    rest = len(body.rstrip(b"\r\n"))
-    # Behind the last doubled character, CR and LF take turns to the end.
-    doubled = max(body.rfind(b"\r\r", rest), body.rfind(b"\n\n", rest))
-    start = max(rest, doubled + 1)
-    if body.endswith(b"\r"):
-        return body
-    if body.startswith(b"\n", start):
-        start += 1
-    return body[:start]
+@lru_cache(maxsize=256)
+def _listed(names: tuple[bytes, ...]) -> bytes:
+    """The names with colons between them, on lines of ``_WIDTH``."""
+    lines, line = [], b" h="
+    for name in names:
+        if len(line) + len(name) + len(":;") > _WIDTH:
+            lines.append(line)
+            line = b" "
+        line += name + b":"
+    lines.append(line.removesuffix(b":"))
+    return b"\r\n".join(lines).removeprefix(b" h=")

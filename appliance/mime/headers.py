@@ -32,6 +32,7 @@ _UNSAFE = re.compile("[\x00-\x08\n-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _NAME = re.compile(r"[!-9;-~]+")  # RFC 5322 2.2
 _NAME_OCTETS = re.compile(_NAME.pattern.encode())
 _WORDS = re.compile(r" *[^ ]+")
+_PLAIN = re.compile(r"[!-~](?:[ -~]*[!-~])?")  # ASCII, no blanks around it
 # Fields of tokens and URLs, where an encoded-word would be read as it stands.
 _NEVER_ENCODED = frozenset(
     {
@@ -75,6 +76,8 @@ def field(name: str, value: str) -> bytes:
         UnsafeHeader: the name is no field name, the value holds a control
             character, or is not ASCII where only tokens may stand.
     """
+    if _is_short(name, value):
+        return f"{name}: {value}\r\n".encode()
     flaw = _flaw(name, value)
     if flaw:
         raise UnsafeHeader(f"{name[:MAX_NAME_CHARS]!a}: {flaw}")
@@ -89,6 +92,8 @@ def text_field(name: str, text: str) -> bytes:
     Raises:
         UnsafeHeader: the text holds a control character.
     """
+    if "=?" not in text and _is_short(name, text):
+        return f"{name}: {text}\r\n".encode()
     _check(name, text)
     trimmed = text.replace("\t", " ").strip(" ")
     spelled = encode_text(trimmed, _ENCODED_WIDTH - len(name) - 2)
@@ -137,6 +142,15 @@ def parameter_field(name: str, value: str, parameters: Mapping[str, str]) -> byt
     return _fold(name, tokens, _WIDTH)
 
 
+def _is_short(name: str, value: str) -> bool:
+    """True if it is written as it stands, on one line: most fields are."""
+    return (
+        len(name) + len(value) + len(": ") <= _WIDTH
+        and _PLAIN.fullmatch(value) is not None
+        and _NAME.fullmatch(name) is not None
+    )
+
+
 def _flaw(name: str, value: str) -> str:
     """What keeps this header from being written, "" if nothing does."""
     if len(name) > MAX_NAME_CHARS or not _NAME.fullmatch(name):
@@ -166,6 +180,8 @@ def _fold(name: str, tokens: list[str], width: int) -> bytes:
         return f"{name}:\r\n".encode()
     line, lines = f"{name}:", []
     first = " " + tokens[0].lstrip(" ")
+    if len(line) + len(first) + sum(map(len, tokens)) - len(tokens[0]) <= width:
+        return f"{line}{first}{''.join(tokens[1:])}\r\n".encode()
     # The first token leaves its name only where it must: above the limit, or as
     # an encoded-word, whose line is bound to 76 (RFC 2047 2).
     room = width if first.startswith(" =?") else MAX_LINE_OCTETS
@@ -201,23 +217,38 @@ class Field:
         return self.raw.partition(b":")[2]
 
 
-def split_message(raw: bytes) -> tuple[list[Field], bytes]:
-    """The fields of the header block and the body, which is not looked at.
+def is_field_name(name: bytes) -> bool:
+    """True if ``name`` can stand before a colon (RFC 5322 2.2)."""
+    return _NAME_OCTETS.fullmatch(name) is not None
+
+
+def split_block(raw: bytes) -> tuple[bytes, bytes]:
+    """The header block, with the CRLF of its last line, and the body.
 
     Raises:
-        MalformedMessage: a line is neither a field nor the rest of one, a CR or
-            LF stands alone, or the block is larger than the bounds above.
+        MalformedMessage: a CR or LF stands alone in it, or it is too large.
     """
     if raw.startswith(b"\r\n"):
-        return [], raw[2:]
+        return b"", raw[2:]
     end = raw.find(b"\r\n\r\n", 0, MAX_BLOCK_OCTETS)
     if end < 0 and len(raw) > MAX_BLOCK_OCTETS:
         raise MalformedMessage("header block is too large")
     block, body = (raw, b"") if end < 0 else (raw[: end + 2], raw[end + 4 :])
-    if not block:
-        return [], body
     if not block.count(b"\r") == block.count(b"\n") == block.count(b"\r\n"):
         raise MalformedMessage("a CR or LF stands alone in the header")
+    return block, body
+
+
+def split_message(raw: bytes) -> tuple[list[Field], bytes]:
+    """The fields of the header block and the body, which is not looked at.
+
+    Raises:
+        MalformedMessage: a line is neither a field nor the rest of one, or the
+            block is none by ``split_block``.
+    """
+    block, body = split_block(raw)
+    if not block:
+        return [], body
     lines = block.removesuffix(b"\r\n").split(b"\r\n")
     fields: list[Field] = []
     pending: list[bytes] = []
@@ -245,6 +276,6 @@ def _read_field(lines: list[bytes]) -> Field:
     # RFC 5322 4.5: blanks before the colon are obsolete and still understood,
     # so that "From : x" cannot pass for something else than From.
     name = name.rstrip(b" \t")
-    if not colon or not _NAME_OCTETS.fullmatch(name):
+    if not colon or not is_field_name(name):
         raise MalformedMessage("a header line is no field")
     return Field(name.lower(), raw)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.core.address import Address, Mailbox
+from appliance.core.delivery import Copy
 from appliance.core.domain import DkimKey, Proof
 from appliance.core.submission import AnyContent, RawContent, Tracking
 from appliance.core.token import Token, TokenKind, TokenMaker
@@ -18,7 +19,9 @@ from appliance.flow.prepare import (
     Source,
     base_url,
     form_of,
-    prepare,
+)
+from appliance.flow.prepare import (
+    prepare as prepare_unsigned,
 )
 from appliance.mime.dkim import Signer
 from appliance.mime.dkim_keys import generate_ed25519_key, generate_rsa_key
@@ -48,6 +51,14 @@ def source(content: AnyContent, *keys: DkimKey) -> Source:
     """What the copies of a content share."""
     signers = [Signer(key) for key in keys]
     return Source(form_of(content), "sender.test", signers)
+
+
+def prepare(
+    copy: Copy, source: Source, around: Circumstances, links: Links
+) -> tuple[str, bytes]:
+    """The envelope sender and the mail as it leaves."""
+    made = prepare_unsigned(copy, source, around, links)
+    return made.sender, made.mail()
 
 
 def read(raw: bytes) -> EmailMessage:

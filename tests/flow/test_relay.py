@@ -12,7 +12,7 @@ from appliance.core.pool import Pool, by_shares
 from appliance.core.provider import Security
 from appliance.core.suppression import SuppressionReason, Target, WholeDomain
 from appliance.flow import workshop as workshop_module
-from appliance.flow.prepare import prepare
+from appliance.flow.prepare import Prepared, prepare
 from appliance.flow.relay import BUSY, PACE_SECONDS
 from appliance.flow.settle import SECOND_NS
 from appliance.store.captured import list_captured
@@ -269,7 +269,7 @@ async def test_a_mail_that_we_cannot_make_stops_no_other(
     """A fault of ours costs one try of one mail, not the process."""
     real = prepare
 
-    def faulty(copy: Copy, *rest: Any) -> tuple[str, bytes]:
+    def faulty(copy: Copy, *rest: Any) -> Prepared:
         if copy.recipient.local == "bad":
             raise KeyError("a bug")
         return real(copy, *rest)
