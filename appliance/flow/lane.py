@@ -114,6 +114,8 @@ class SmtpLane:
 
     async def next(self) -> Transaction[Job] | None:
         """A transaction, or None when the lane is closed or was idle too long."""
+        if self._ready:
+            return self._ready.take()
         with trio.move_on_after(self._idle_seconds):
             while not (self._ready or self._closed):
                 await self._idle.park()

@@ -133,19 +133,22 @@ class SmtpConnection:
         It goes out with the next turn, with the next envelope behind it.
         """
         permission = source.may_end(held)
+        is_sent = may = False
         try:
-            with trio.CancelScope() as scope:
+            with self._for(self._timeouts.block_s) as scope:
                 is_sent = await self._flush(scope)
-            if scope.cancelled_caught:
+                if is_sent:
+                    scope.deadline = trio.current_time() + self._timeouts.command_s
+                    may = await permission.wait()
+            if scope.cancelled_caught and not is_sent:
                 raise trio.TooSlowError
         except _ENDINGS as error:
             return _break_off(pipeline, Stage.DOT, error)
         if not is_sent:
             return await self._turn(pipeline, source)
-        with trio.move_on_after(self._timeouts.command_s):
-            if await permission.wait():
-                pipeline.let_go()
-                return None
+        if may:
+            pipeline.let_go()
+            return None
         pipeline.break_off(Fault.CANCELLED, NOT_NOTED)
         return Broken(Stage.DOT, Fault.CANCELLED, NOT_NOTED)
 
@@ -155,7 +158,7 @@ class SmtpConnection:
         """Send all there is, then take in answers until it is our turn again."""
         stage = pipeline.awaited
         try:
-            with trio.CancelScope() as scope:
+            with self._for(self._timeouts.block_s) as scope:
                 await self._flush(scope)
                 if pipeline.awaited is Stage.DOT:
                     failpoint.reach("dot.sent")
@@ -175,13 +178,17 @@ class SmtpConnection:
             return Broken(stage, Fault.CLOSED, pipeline.farewell)
         return None
 
+    @staticmethod
+    def _for(seconds: float) -> trio.CancelScope:
+        return trio.CancelScope(deadline=trio.current_time() + seconds)
+
     def _is_our_turn(self) -> bool:
         return self.client.is_closed or self.client.has_data_to_send
 
     async def ask(self, stage: Stage) -> Reply | Broken:
         """Send what was said and read the one answer to it, in lock-step."""
         try:
-            with trio.CancelScope() as scope:
+            with self._for(self._timeouts.block_s) as scope:
                 await self._flush(scope)
                 scope.deadline = trio.current_time() + self._timeouts.of(stage)
                 while (event := self.client.next_event()) is Marker.NEED_DATA:
@@ -197,15 +204,21 @@ class SmtpConnection:
         return event.reply
 
     async def _flush(self, scope: trio.CancelScope) -> bool:
-        """Send what there is; False if the upstream hung up before all was sent."""
-        while piece := self.client.data_to_send():
-            scope.deadline = trio.current_time() + self._timeouts.block_s
+        """Send what there is; False if the upstream hung up before all was sent.
+
+        Each piece has its time; the first one's is the scope's already.
+        """
+        piece = self.client.data_to_send()
+        while piece:
             try:
                 await self._stream.send_all(piece)
             except trio.BrokenResourceError:
                 # What the server said before it hung up may still be readable,
                 # and explains more than the broken pipe.
                 return False
+            piece = self.client.data_to_send()
+            if piece:
+                scope.deadline = trio.current_time() + self._timeouts.block_s
         return True
 
     async def _receive(self) -> None:

@@ -15,6 +15,7 @@ from typing import Final
 import trio
 
 from appliance.core.provider import AuthMethod, Security
+from appliance.net.plain_stream import PlainStream, dial
 from appliance.net.smtp_client import SmtpConnection
 from appliance.net.tls import client_context
 from appliance.net.upstream import Timeouts, Upstream
@@ -100,10 +101,10 @@ def _steps(upstream: Upstream) -> list[tuple[Stage, _Step]]:
     return steps
 
 
-async def _dial(upstream: Upstream, timeouts: Timeouts) -> trio.SocketStream | Broken:
+async def _dial(upstream: Upstream, timeouts: Timeouts) -> PlainStream | Broken:
     try:
         with trio.fail_after(timeouts.connect_s):
-            return await trio.open_tcp_stream(upstream.host, upstream.port)
+            return await dial(upstream.host, upstream.port)
     except trio.TooSlowError:
         return Broken(Stage.CONNECT, Fault.TIMEOUT, "no connection in time")
     except (OSError, UnicodeError) as error:  # a name can be too long for IDNA
@@ -122,7 +123,7 @@ def _words(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
 
 
-def _peer(stream: trio.SocketStream) -> str:
+def _peer(stream: PlainStream) -> str:
     """Whom we reached, such as 192.0.2.1:25; "" if it has gone already."""
     try:
         host, port, *_ = stream.socket.getpeername()
