@@ -79,7 +79,13 @@ class SendDoor:
         return Origin(credential.sub_account, credential)
 
     def body_limit(self, headers: Headers) -> int:
-        """How much body is read behind these headers: little without a key."""
+        """How much body is read behind these headers: little without a key.
+
+        What announces no more than that is not asked for its key twice.
+        """
+        length = _header(headers, b"content-length")
+        if length is not None and int(length) <= STRANGER_BYTES:
+            return STRANGER_BYTES
         if self.origin(headers) is None:
             return STRANGER_BYTES
         return self._limits.body_bytes
