@@ -39,6 +39,13 @@ _COMMANDS: Final = {
     for verb in Verb
     if verb not in {Verb.LAST, Verb.HANDSHAKE, Verb.RESPONSE, Verb.DOT, Verb.VERDICT}
 }
+# What nearly all clients say. Such an address is a mailbox and a path, so one match
+# does for all the questions that are asked of others.
+_PLAIN: Final = r"<([a-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[a-z0-9.-]{1,255})>"
+_PLAIN_FROM: Final = re.compile(
+    rf"FROM:{_PLAIN}(?: SIZE=([0-9]{{1,20}}))?", re.ASCII | re.IGNORECASE
+)
+_PLAIN_TO: Final = re.compile(rf"TO:{_PLAIN}", re.ASCII | re.IGNORECASE)
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _NAME: Final = re.compile(r"\S{1,255}")
 _CHUNK: Final = re.compile(r"([0-9]{1,20})(?: +([A-Za-z]+))?")
@@ -59,13 +66,6 @@ _PARAMETERS: Final = {
 }
 
 
-class Command(NamedTuple):
-    """A verb and what stands behind it, without blanks around."""
-
-    verb: Verb
-    argument: str
-
-
 class Chunk(NamedTuple):
     """What BDAT announces."""
 
@@ -80,8 +80,8 @@ class Wish(NamedTuple):
     initial: bytes | None
 
 
-def parse_command(line: bytes) -> Command | Reply:
-    """The command on this line, whose end is cut off."""
+def parse_command(line: bytes) -> tuple[Verb, str] | Reply:
+    """The verb on this line, whose end is cut off, and what stands behind it."""
     # Bytes, since `upper` of text makes an S of more than one letter.
     word, _, rest = line.partition(b" ")
     verb = _COMMANDS.get(word.upper())
@@ -93,7 +93,7 @@ def parse_command(line: bytes) -> Command | Reply:
         return NOT_TEXT
     if _CONTROL.search(argument):
         return NOT_TEXT
-    return Command(verb, argument.strip(" "))
+    return verb, argument.strip(" ")
 
 
 def parse_name(argument: str) -> str | Reply:
@@ -107,6 +107,14 @@ def parse_name(argument: str) -> str | Reply:
 
 def parse_mail(argument: str, max_size: int) -> MailGiven | Reply:
     """The sender and parameters of MAIL."""
+    plain = _PLAIN_FROM.fullmatch(argument)
+    if plain is not None:
+        size = None if plain[2] is None else int(plain[2])
+        return TOO_BIG if (size or 0) > max_size else MailGiven(plain[1], size=size)
+    return _parse_mail(argument, max_size)
+
+
+def _parse_mail(argument: str, max_size: int) -> MailGiven | Reply:
     match = _FROM.fullmatch(argument)
     if match is None:
         return BAD_SENDER if argument[:5].upper() == "FROM:" else MAIL_SYNTAX
@@ -127,6 +135,9 @@ def parse_mail(argument: str, max_size: int) -> MailGiven | Reply:
 
 def parse_rcpt(argument: str, *, utf8: bool) -> RcptGiven | Reply:
     """The recipient of RCPT, for which no parameter is offered."""
+    plain = _PLAIN_TO.fullmatch(argument)
+    if plain is not None:
+        return RcptGiven(plain[1])
     match = _TO.fullmatch(argument)
     if match is None:
         return BAD_RECIPIENT if argument[:3].upper() == "TO:" else RCPT_SYNTAX

@@ -89,7 +89,7 @@ class DottedContent(Content):
     @property
     def held(self) -> int:
         """How many bytes are in memory."""
-        return super().held + len(self._tail)
+        return self._kept.tell() + len(self._tail)
 
     def feed(self, data: bytes, at: int) -> int:
         """Take in what belongs to the content; returns where the rest begins."""

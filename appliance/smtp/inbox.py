@@ -15,6 +15,7 @@ from appliance.smtp.server_words import BARE_LINE_END, LINE_TOO_LONG, RESPONSE_T
 # with every parameter stays far below this.
 MAX_LINE_BYTES: Final = 2_048
 MAX_AUTH_LINE_BYTES: Final = 12_288  # RFC 4954 4
+_CR: Final = 0x0D
 
 
 class Inbox:
@@ -34,12 +35,13 @@ class Inbox:
 
     def feed(self, data: bytes) -> None:
         """Take in what the client sent."""
-        self.data = self.data[self.at :] + data if self.waiting else data
+        rest = self.data[self.at :]
+        self.data = rest + data if rest else data
         self.at = 0
 
     def shrink(self) -> None:
         """Hold on to nothing that is used up; a session may idle for hours."""
-        if not self.waiting:
+        if self.at >= len(self.data):
             self.data, self.at = b"", 0
 
     def clear(self) -> bool:
@@ -62,16 +64,17 @@ class Inbox:
         """The next line without its end, its refusal, or None until more comes."""
         if self._overlong is not None:
             return self._end_of_overlong(self._overlong)
-        end = self.data.find(b"\n", self.at, self.at + MAX_LINE_BYTES)
+        data, at = self.data, self.at
+        end = data.find(b"\n", at, at + MAX_LINE_BYTES)
         if end < 0:
             if self.waiting < MAX_LINE_BYTES:
                 return None
             end = self._long_end(in_auth=in_auth)
             if end < 0:
                 return None if self._overlong is None else self.next_line()
-        line = self.data[self.at : end]
         self.at = end + 1
-        return line[:-1] if line.endswith(b"\r") else BARE_LINE_END
+        is_whole = end > at and data[end - 1] == _CR
+        return data[at : end - 1] if is_whole else BARE_LINE_END
 
     def _long_end(self, *, in_auth: bool) -> int:
         """Where a long line ends; less than 0 if it has not, or must not."""

@@ -8,7 +8,7 @@ can end its line. What a reply means for a message is left to `pipeline` and
 
 import functools
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from appliance.smtp.errors import LocalProtocolError, RemoteProtocolError
@@ -21,7 +21,6 @@ MAX_REPLY_BYTES: Final = 64 * 1024
 SERVICE_CLOSING: Final = 421  # RFC 5321 3.8: may answer any command
 
 _DONE: Final = 2
-_REMEMBERED: Final = 256  # most answers are the same few
 _GO_ON: Final = 3
 _SEVERITIES: Final = range(_DONE, 6)
 _CODE: Final = re.compile(rb"[2-5][0-9][0-9]")
@@ -48,6 +47,8 @@ class Reply:
     code: int
     lines: tuple[str, ...] = ("",)
     enhanced: EnhancedCode | None = None
+    # Most answers are the same few objects, said a thousand times each.
+    _encoded: bytes = field(default=b"", init=False, repr=False, compare=False)
 
     @property
     def severity(self) -> int:
@@ -88,10 +89,12 @@ class Reply:
         Raises:
             LocalProtocolError: the code is none that SMTP knows.
         """
-        return _encode(self.code, self.lines, self.enhanced)
+        if not self._encoded:
+            encoded = _encode(self.code, self.lines, self.enhanced)
+            object.__setattr__(self, "_encoded", encoded)
+        return self._encoded
 
 
-@functools.lru_cache(_REMEMBERED)
 def _encode(code: int, lines: tuple[str, ...], enhanced: EnhancedCode | None) -> bytes:
     if code // 100 not in _SEVERITIES:
         raise LocalProtocolError(f"no reply has the code {code}")

@@ -28,6 +28,7 @@ __all__ = ["MAX_UNREAD_BYTES", "MAX_UNSENT_BYTES", "Manners", "SmtpServer"]
 MAX_UNREAD_BYTES: Final = 256 * 1024
 MAX_UNSENT_BYTES: Final = 256 * 1024
 
+_GO_ON: Final = 3  # the first digit; what is greater refuses
 _TLS_RECORD: Final = b"\x16"  # RFC 8446 5.1: a handshake; no command begins so
 
 
@@ -138,25 +139,25 @@ class SmtpServer:
         Raises:
             LocalProtocolError: events were not read, or replies not sent.
         """
-        if self.is_closed:
+        session = self._session
+        if session.state is State.CLOSED:
             return
         if not data:
             self._ended = True
-        elif self._session.state is State.HANDSHAKE:
-            self._session.injected = True
+        elif session.state is State.HANDSHAKE:
+            session.injected = True
         elif self._inbox.waiting + len(data) > MAX_UNREAD_BYTES:
             raise LocalProtocolError("read the events before the next bytes")
-        elif self._unsent > MAX_UNSENT_BYTES:
+        elif session.out and self._unsent > MAX_UNSENT_BYTES:
             raise LocalProtocolError("send the replies before the next bytes")
         else:
             self._inbox.feed(data)
 
     def next_event(self) -> Event | Marker:
         """The next thing to decide, or the marker that says why there is none."""
-        while True:
-            found = self._read()
-            if found is not None:
-                return found
+        while (found := self._read()) is None:
+            pass
+        return found
 
     def _read(self) -> Event | Marker | None:
         """Read one thing; None if it was dealt with here."""
@@ -168,6 +169,8 @@ class SmtpServer:
             return Marker.PAUSED
         if session.chunk is not None:
             return self._read_chunk(session.chunk)
+        if self._inbox.at >= len(self._inbox.data):
+            return self._wait()
         if session.state is State.CONTENT:
             return self._read_content()
         return self._read_line()
@@ -248,13 +251,13 @@ class SmtpServer:
         Raises:
             LocalProtocolError: no event waits, or this is no answer to it.
         """
-        verb = self._session.asked
-        if verb is None or reply.severity not in ANSWERS.get(verb, ()):
+        verb, severity = self._session.asked, reply.code // 100
+        if verb is None or severity not in ANSWERS.get(verb, ()):
             raise LocalProtocolError(f"{reply.code} answers nothing here")
         self._session.asked = None
         if reply.code == SERVICE_CLOSING:
             self.close(reply)
-        elif reply.is_refusal:
+        elif severity > _GO_ON:
             self._decline(verb, reply)
         else:
             self._agree(verb, reply)
@@ -281,7 +284,7 @@ class SmtpServer:
             session.transaction.taken += 1
         elif verb is Verb.DATA:
             session.transaction.content = DottedContent(session.max_size)
-            reply = reply if reply.is_go_on else words.GO_AHEAD
+            reply = reply if reply.code // 100 == _GO_ON else words.GO_AHEAD
         elif verb is Verb.VERDICT:
             session.errors = 0
         session.move(verb)

@@ -6,6 +6,7 @@ Everything else is answered inside `server`. Each event waits for `reply`, but
 
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from typing import Final
 
 from appliance.smtp.client import Mechanism
 
@@ -47,6 +48,9 @@ class ContentAsked:
     2xx and 3xx let it come. A refused BDAT is read all the same and dropped; the
     refusal follows it.
     """
+
+
+CONTENT_ASKED: Final = ContentAsked()
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,7 +129,7 @@ class Session:
         """
         self.say(reply)
         self.fall_back(verb)
-        if reply.severity == _CLIENTS_FAULT:
+        if reply.code // 100 == _CLIENTS_FAULT:
             self.count_error()
 
     def fall_back(self, verb: Verb | None) -> None:

@@ -19,7 +19,7 @@ from appliance.smtp.commands import (
 )
 from appliance.smtp.reply import Reply
 from appliance.smtp.sasl import Exchange
-from appliance.smtp.server_events import ContentAsked, Event, TlsAsked
+from appliance.smtp.server_events import CONTENT_ASKED, Event, TlsAsked
 from appliance.smtp.server_moves import ASIDE, MOVES, Verb
 from appliance.smtp.server_session import Chunk, Session, Transaction
 
@@ -140,7 +140,7 @@ def _rcpt(session: Session, argument: str) -> Event | Reply | None:
 
 
 def _data(session: Session, _: str) -> Event:
-    return session.ask(Verb.DATA, ContentAsked())
+    return session.ask(Verb.DATA, CONTENT_ASKED)
 
 
 def _bdat(session: Session, argument: str) -> Event | None:
@@ -155,7 +155,7 @@ def _bdat(session: Session, argument: str) -> Event | None:
     refusal = move if isinstance(move, Reply) else None
     session.chunk = Chunk(verb, size, size, refusal)
     if refusal is None and session.transaction.content is None:
-        return session.ask(verb, ContentAsked())
+        return session.ask(verb, CONTENT_ASKED)
     return None
 
 
