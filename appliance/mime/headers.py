@@ -12,7 +12,7 @@ fields mean is left to the callers.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from appliance.core.address import Mailbox
 from appliance.mime.words import encode_text, parameter, phrase
@@ -30,7 +30,11 @@ _ENCODED_WIDTH = 76  # RFC 2047 2
 # have no business in a header.
 _UNSAFE = re.compile("[\x00-\x08\n-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _NAME = re.compile(r"[!-9;-~]+")  # RFC 5322 2.2
-_NAME_OCTETS = re.compile(_NAME.pattern.encode())
+# One field with all of its lines. RFC 5322 4.5: blanks before the colon are obsolete
+# and still understood, so that "From : x" cannot pass for something else than From.
+_FIELD = rb"([!-9;-~]++)[ \t]*+:[^\r\n]*+(?:\r\n[ \t][^\r\n]*+)*+\r\n"
+_FIELDS = re.compile(b"(" + _FIELD + b")")
+_BLOCK = re.compile(b"(?:" + _FIELD + b")*+")
 _WORDS = re.compile(r" *[^ ]+")
 _PLAIN = re.compile(r"[!-~](?:[ -~]*[!-~])?")  # ASCII, no blanks around it
 # Fields of tokens and URLs, where an encoded-word would be read as it stands.
@@ -201,8 +205,7 @@ def _fold(name: str, tokens: list[str], width: int) -> bytes:
     return ("\r\n".join(lines) + "\r\n").encode()
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(NamedTuple):
     """One field of a header block: its name in lower case and all of its bytes.
 
     ``raw`` begins with the name as it was written and ends with CRLF.
@@ -217,16 +220,12 @@ class Field:
         return self.raw.partition(b":")[2]
 
 
-def is_field_name(name: bytes) -> bool:
-    """True if ``name`` can stand before a colon (RFC 5322 2.2)."""
-    return _NAME_OCTETS.fullmatch(name) is not None
-
-
 def split_block(raw: bytes) -> tuple[bytes, bytes]:
     """The header block, with the CRLF of its last line, and the body.
 
     Raises:
-        MalformedMessage: a CR or LF stands alone in it, or it is too large.
+        MalformedMessage: a line is neither a field nor the rest of one, a CR or
+            LF stands alone, or the block is larger than the bounds above.
     """
     if raw.startswith(b"\r\n"):
         return b"", raw[2:]
@@ -234,8 +233,10 @@ def split_block(raw: bytes) -> tuple[bytes, bytes]:
     if end < 0 and len(raw) > MAX_BLOCK_OCTETS:
         raise MalformedMessage("header block is too large")
     block, body = (raw, b"") if end < 0 else (raw[: end + 2], raw[end + 4 :])
-    if not block.count(b"\r") == block.count(b"\n") == block.count(b"\r\n"):
-        raise MalformedMessage("a CR or LF stands alone in the header")
+    if not (block.endswith(b"\r\n") or not block):
+        block += b"\r\n"
+    if not _BLOCK.fullmatch(block):
+        raise MalformedMessage(_complaint(block))
     return block, body
 
 
@@ -243,26 +244,13 @@ def split_message(raw: bytes) -> tuple[list[Field], bytes]:
     """The fields of the header block and the body, which is not looked at.
 
     Raises:
-        MalformedMessage: a line is neither a field nor the rest of one, or the
-            block is none by ``split_block``.
+        MalformedMessage: the block is none by ``split_block``, or has too many.
     """
     block, body = split_block(raw)
-    if not block:
-        return [], body
-    lines = block.removesuffix(b"\r\n").split(b"\r\n")
-    fields: list[Field] = []
-    pending: list[bytes] = []
-    for line in lines:
-        if line[:1] in {b" ", b"\t"} and pending:
-            pending.append(line)
-            continue
-        if pending:
-            fields.append(_read_field(pending))
-        pending = [line]
-    fields.append(_read_field(pending))
-    if len(fields) > MAX_FIELDS:
+    found = _FIELDS.findall(block)
+    if len(found) > MAX_FIELDS:
         raise MalformedMessage("too many header fields")
-    return fields, body
+    return [Field(name.lower(), field) for field, name in found], body
 
 
 def join_message(fields: Iterable[Field], body: bytes) -> bytes:
@@ -270,12 +258,7 @@ def join_message(fields: Iterable[Field], body: bytes) -> bytes:
     return b"".join([*(one.raw for one in fields), b"\r\n", body])
 
 
-def _read_field(lines: list[bytes]) -> Field:
-    raw = b"\r\n".join(lines) + b"\r\n"
-    name, colon, _ = lines[0].partition(b":")
-    # RFC 5322 4.5: blanks before the colon are obsolete and still understood,
-    # so that "From : x" cannot pass for something else than From.
-    name = name.rstrip(b" \t")
-    if not colon or not is_field_name(name):
-        raise MalformedMessage("a header line is no field")
-    return Field(name.lower(), raw)
+def _complaint(block: bytes) -> str:
+    if block.count(b"\r") == block.count(b"\n") == block.count(b"\r\n"):
+        return "a header line is no field"
+    return "a CR or LF stands alone in the header"

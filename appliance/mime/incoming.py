@@ -17,8 +17,6 @@ from appliance.mime.headers import (
     MAX_FIELDS,
     Field,
     MalformedMessage,
-    field,
-    join_message,
     split_message,
 )
 from appliance.mime.mailboxes import NotMailboxes, parse_mailboxes
@@ -28,7 +26,8 @@ from appliance.mime.trace import date
 _MAX_FIELDS = MAX_FIELDS - 100
 _MAX_HEADER_OCTETS = MAX_BLOCK_OCTETS // 2
 # What names the hidden recipients, and what the last server writes (RFC 5321 4.4).
-_NEVER_KEPT = frozenset({"bcc", "resent-bcc", "return-path"})
+_NEVER_KEPT = frozenset({b"bcc", b"resent-bcc", b"return-path"})
+_NO_STANDARD = b"x-"
 _BLANKS = " \t"
 _BLANK_LINE = re.compile(rb"\r\n[ \t]*+\r\n")
 _MESSAGE_ID = re.compile(r"<([!-;=?-~]+)>")
@@ -59,10 +58,11 @@ class Incoming:
 
         Names are in lower case, values unfolded and trimmed.
         """
+        size = len(prefix)
         return [
             (one.name.decode(), _text(one))
             for one in self.fields
-            if one.name.startswith(prefix)
+            if one.name[:size] == prefix
         ]
 
 
@@ -76,13 +76,15 @@ def read_incoming(data: bytes) -> Incoming:
     fields, body = split_message(data)
     if len(fields) > _MAX_FIELDS or len(data) - len(body) > _MAX_HEADER_OCTETS:
         raise MalformedMessage("The header of the message is too large")
+    names = [one.name for one in fields]
+    subject = _text(fields[names.index(b"subject")]) if b"subject" in names else ""
     return Incoming(
         tuple(fields),
         body,
         _senders([one for one in fields if one.name == b"from"]),
-        decode_words(_first(fields, b"subject")).strip(_BLANKS),
+        decode_words(subject).strip(_BLANKS),
         _message_id([one for one in fields if one.name == b"message-id"]),
-        sum(one.name == b"received" for one in fields),
+        names.count(b"received"),
     )
 
 
@@ -96,23 +98,23 @@ def finish(
 ) -> bytes:
     """The mail that is kept: ``front``, then what came in, byte for byte.
 
-    Left out are the fields whose lower-case name ``drop`` wants gone, Bcc,
-    Resent-Bcc and Return-Path. Date and Message-ID are added where missing.
+    Left out are Bcc, Resent-Bcc and Return-Path, and of the fields that are no
+    standard's those whose lower-case name ``drop`` wants gone. Date and Message-ID
+    are added where missing.
     """
-    names = {one.name for one in incoming.fields}
-    added = b""
+    names = [one.name for one in incoming.fields]
+    pieces = [front, *(one.raw for one in incoming.fields if _stays(one.name, drop))]
     if b"date" not in names:
-        added += field("Date", date(date_s))
+        pieces.append(b"Date: %b\r\n" % date(date_s).encode())
     if b"message-id" not in names:
-        added += field("Message-ID", f"<{message_id}>")
-    gone = {name for name in names if _is_gone(name.decode(), drop)}
-    kept = [one for one in incoming.fields if one.name not in gone]
-    header = b"".join([front, *(one.raw for one in kept), added])
-    return header + join_message([], incoming.body)
+        pieces.append(b"Message-ID: <%b>\r\n" % message_id.encode())
+    return b"".join([*pieces, b"\r\n", incoming.body])
 
 
-def _is_gone(name: str, drop: Callable[[str], bool]) -> bool:
-    return name in _NEVER_KEPT or drop(name)
+def _stays(name: bytes, drop: Callable[[str], bool]) -> bool:
+    if name[:2] == _NO_STANDARD:
+        return not drop(name.decode())
+    return name not in _NEVER_KEPT
 
 
 def _senders(fields: list[Field]) -> tuple[Mailbox, ...]:
@@ -139,10 +141,6 @@ def _message_id(fields: list[Field]) -> str:
         return ""
     match = _MESSAGE_ID.fullmatch(_text(fields[0]))
     return match[1] if match else ""
-
-
-def _first(fields: list[Field], name: bytes) -> str:
-    return next((_text(one) for one in fields if one.name == name), "")
 
 
 def _text(one: Field) -> str:
