@@ -6,6 +6,7 @@ bound; waits for ourselves, such as for a commit, are never cut short. What is
 answered is decided by others: the protocol in `smtp/`, the desk in `edge/`.
 """
 
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias
@@ -77,7 +78,7 @@ async def _flush(wire: Wire, server: SmtpServer) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long a peer may take, in seconds.
+    """How long a peer may take, in seconds, as far as looks tell.
 
     ``idle``: for a command, or for each 4 KiB of a mail: a byte a minute is no sign
     of life. ``login``: until it has logged in. ``session``: in all. ``send``: to
@@ -107,22 +108,23 @@ class Memory:
 class SmtpSession:
     """One session from the greeting to the end; somebody must call `look` at times.
 
-    A look at all sessions is far cheaper than a timer for each read.
+    A look at all sessions is far cheaper than a timer, or the time, for each read:
+    the peer's time is counted from the first look that finds it due to do something.
     """
 
     __slots__ = (
         "_draining",
-        "_due",
         "_ends",
         "_farewell",
         "_held",
-        "_idle_until",
         "_memory",
         "_mute",
         "_patience",
         "_received",
         "_scope",
+        "_seconds",
         "_server",
+        "_since",
         "_stranger_until",
         "_waits",
         "_wire",
@@ -139,9 +141,9 @@ class SmtpSession:
         self._scope = trio.CancelScope()
         self._ends = now + patience.session
         self._stranger_until = min(now + patience.login, self._ends)
-        self._idle_until = now + patience.idle
-        self._due = self._ends
         self._waits = False  # for the peer, and may be cut short
+        self._seconds = patience.idle  # that it may take for what is waited for
+        self._since: float | None = None  # when a look found it waiting
         self._mute = False  # nothing can be said, being in the middle of something
         self._draining = False
         self._farewell: Reply | None = None
@@ -178,8 +180,17 @@ class SmtpSession:
 
     def look(self, now: float) -> None:
         """Give the peer up if it is overdue."""
-        if self._waits and now >= self._due:
+        if not self._waits:
+            return
+        if self._since is None:
+            self._since = now
+        if now >= min(self._since + self._seconds, self._last_moment()):
             self._end(TOO_SLOW)
+
+    def _last_moment(self) -> float:
+        if self._mute:  # what was begun has its own time
+            return math.inf
+        return self._ends if self._server.authenticated else self._stranger_until
 
     def drain(self) -> None:
         """Begin no further mail: end now, or when the mail under way is taken."""
@@ -205,9 +216,8 @@ class SmtpSession:
         if self._draining and not server.in_transaction:
             self._end(STOPPING)
         if self._received >= _STEP_BYTES:
-            self._lives(trio.current_time())
-        last = self._ends if server.authenticated else self._stranger_until
-        self._wait(min(last, self._idle_until))
+            self._lives()
+        self._waits = True
         data = await self._wire.receive()
         self._waits = False
         if self._farewell is not None:  # the end and these bytes came together
@@ -219,17 +229,18 @@ class SmtpSession:
         """As the wire's; each piece has its time. An answer is a sign of life."""
         self._mute = True
         for start in range(0, len(data), _SLICE_BYTES):
-            now = trio.current_time()
-            self._wait(now + self._patience.send)
+            self._wait(self._patience.send)
             await self._wire.send(data[start : start + _SLICE_BYTES])
-            self._lives(now)
+        self._lives()
         self._waits = self._mute = False
 
     async def start_tls(self) -> bool:
         """As the wire's; half a handshake holds no session."""
         self._mute = True
-        self._wait(trio.current_time() + self._patience.handshake)
+        self._wait(self._patience.handshake)
+        self._since = trio.current_time()
         covered = await self._wire.start_tls()
+        self._lives()
         self._waits = self._mute = False
         return covered
 
@@ -237,12 +248,12 @@ class SmtpSession:
         """As the wire's."""
         await self._wire.aclose()
 
-    def _wait(self, until: float) -> None:
-        self._due = until
+    def _wait(self, seconds: float) -> None:
+        self._seconds, self._since = seconds, None
         self._waits = True
 
-    def _lives(self, now: float) -> None:
-        self._idle_until = now + self._patience.idle
+    def _lives(self) -> None:
+        self._seconds, self._since = self._patience.idle, None
         self._received = 0
 
     def _count_memory(self, held: int) -> None:

@@ -33,7 +33,7 @@ log = logs.get("smtp")
 
 _FULL = Reply(421, ("Too many sessions, try again later",), EnhancedCode(4, 3, 2))
 _TOO_MANY = Reply(421, ("Too many sessions from your address",), EnhancedCode(4, 7, 0))
-_LOOK_SECONDS = 0.25  # so much later than its limit a peer may be given up
+_LOOK_SECONDS = 0.25  # a peer may be given up two of them later than its limit
 _AT_ONCE = 64  # connections accepted before others have their turn
 # accept(2): what happened to a connection before it was taken; the next may be well.
 _PEER_GONE = frozenset(
