@@ -5,6 +5,7 @@ which is what leaves the house. The kinds are told apart by type only.
 """
 
 import os
+import struct
 import threading
 import time
 from typing import NewType
@@ -25,6 +26,7 @@ _VERSION_7 = 0x7 << 76
 _VARIANT = 0b10 << 62
 _RANDOM_BITS = 62
 _COUNTER_BITS = 12
+_DRAW = struct.Struct("32Q")  # asked of the system at a time
 
 
 class Uuid7Maker:
@@ -38,13 +40,16 @@ class Uuid7Maker:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._tick = 0
+        self._random: list[int] = []
 
     def make(self, now_ms: int) -> UUID:
         """A new UUID, greater than every one made before by this object."""
-        random = int.from_bytes(os.urandom(8)) >> (64 - _RANDOM_BITS)
         with self._lock:
-            self._tick = max(self._tick + 1, now_ms << _COUNTER_BITS)
-            tick = self._tick
+            if not self._random:
+                self._random += _DRAW.unpack(os.urandom(_DRAW.size))
+            random = self._random.pop() >> (64 - _RANDOM_BITS)
+            tick = max(self._tick + 1, now_ms << _COUNTER_BITS)
+            self._tick = tick
         milliseconds, counter = tick >> _COUNTER_BITS, tick & 0xFFF
         return UUID(
             int=milliseconds << 80 | _VERSION_7 | counter << 64 | _VARIANT | random

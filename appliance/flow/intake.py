@@ -75,6 +75,15 @@ class Question:
     pool: str
 
 
+@dataclass(frozen=True, slots=True)
+class Route:
+    """By which domain and pool mail goes against which no check has anything."""
+
+    domain: SenderDomain
+    pool: Pool
+
+
+FindRoute = Callable[[Directory, Question], Route | Refusal]
 Check = Callable[[Directory, Question], Refusal | None]
 Listener = Callable[[Mapping[ContentId, AnyContent]], None]
 
@@ -98,6 +107,7 @@ class Intake:
         self._clock = clock
         self.no_room = no_room  # why mail of a size cannot be taken now
         self._listeners: list[Listener] = []
+        self._routes = _Routes()
 
     def on_accepted(self, listener: Listener) -> None:
         """Have ``listener`` told of the contents of new mail after its commit."""
@@ -109,7 +119,8 @@ class Intake:
 
     def refuse(self, question: Question) -> Refusal | None:
         """The first refusal that everything sent this way would earn, if any."""
-        return ask(self._directory.current, question)
+        found = self._routes.find(self._directory.current, question)
+        return found if isinstance(found, Refusal) else None
 
     async def take(
         self,
@@ -126,7 +137,10 @@ class Intake:
             StoreUnavailable: nothing was stored; the sender should try again.
         """
         now_ns = self._clock()
-        verdicts = [judge(self._directory, origin, one, now_ns) for one in submissions]
+        verdicts = [
+            judge(self._directory, origin, one, now_ns, self._routes.find)
+            for one in submissions
+        ]
         fresh = [one for one in verdicts if isinstance(one, NewMessage)]
         if not fresh:
             return [one for one in verdicts if isinstance(one, Refusal)]
@@ -159,38 +173,66 @@ class Intake:
         return answer
 
 
-def judge(
-    keeper: DirectoryKeeper, origin: Origin, submission: Submission, now_ns: int
-) -> NewMessage | Refusal:
-    """The message that this submission becomes, or why it does not."""
-    directory = keeper.current
-    sender = submission.content.sender.address
-    question = Question(origin, sender, submission.pool)
-    refusal = ask(directory, question)
-    if refusal is not None:
-        return refusal
-    domain, pool = _domain(directory, question), _pool(directory, question)
-    assert domain is not None
-    assert pool is not None
-    return NewMessage(
-        submission=submission,
-        sub_account=origin.sub_account,
-        credential=origin.credential.id if origin.credential else None,
-        domain=domain.id,
-        pool=pool.id,
-        pool_name=pool.name,
-        accepted_ns=now_ns,
-        deliveries=_deliveries(keeper, origin, submission),
-    )
-
-
-def ask(directory: Directory, question: Question) -> Refusal | None:
-    """What the first check that minds has to say."""
+def find_route(directory: Directory, question: Question) -> Route | Refusal:
+    """The route of what is sent this way, or what the first check has against it."""
     for check in CHECKS:
         refusal = check(directory, question)
         if refusal is not None:
             return refusal
-    return None
+    domain, pool = _domain(directory, question), _pool(directory, question)
+    assert domain is not None
+    assert pool is not None
+    return Route(domain, pool)
+
+
+class _Routes:
+    """The routes that were found, for as long as the directory stays as it is.
+
+    They are as many as it has domains, times the pools.
+    """
+
+    def __init__(self) -> None:
+        self._directory: Directory | None = None
+        self._found: dict[tuple[SubAccountId, str, str], Route] = {}
+
+    def find(self, directory: Directory, question: Question) -> Route | Refusal:
+        """As ``find_route``; what depends on the key is asked each time."""
+        if directory is not self._directory:
+            self._directory, self._found = directory, {}
+        sender = question.sender
+        name = "" if sender is None else sender.domain
+        key = (question.origin.sub_account, name, question.pool)
+        known = self._found.get(key)
+        if known is not None:
+            return check_permitted(directory, question) or known
+        found = find_route(directory, question)
+        if isinstance(found, Route):
+            self._found[key] = found
+        return found
+
+
+def judge(
+    keeper: DirectoryKeeper,
+    origin: Origin,
+    submission: Submission,
+    now_ns: int,
+    find: FindRoute = find_route,
+) -> NewMessage | Refusal:
+    """The message that this submission becomes, or why it does not."""
+    sender = submission.content.sender.address
+    route = find(keeper.current, Question(origin, sender, submission.pool))
+    if isinstance(route, Refusal):
+        return route
+    return NewMessage(
+        submission=submission,
+        sub_account=origin.sub_account,
+        credential=origin.credential.id if origin.credential else None,
+        domain=route.domain.id,
+        pool=route.pool.id,
+        pool_name=route.pool.name,
+        accepted_ns=now_ns,
+        deliveries=_deliveries(keeper, origin, submission),
+    )
 
 
 # --- the checks -----------------------------------------------------------------

@@ -32,19 +32,24 @@ def received(
     """The field, one clause to a line.
 
     ``client_name`` is what the client said of itself, ``tls`` says in words
-    what protects the connection, "" if nothing does. A recipient that is not
-    ASCII is left out, for the field is.
+    what protects the connection, "" if nothing does. ``id_`` is a word of our own.
+    A recipient that is not ASCII is left out, for the field is.
     """
+    whom = ""
+    if recipient is not None and recipient.isascii() and parse_address(recipient):
+        whom = f"\r\n\tfor <{recipient}>"
+    way = _way(client_name, client_ip, host, protocol, tls)
+    return f"{way}\tid {id_}{whom};\r\n\t{date(at_s)}\r\n".encode()
+
+
+@lru_cache(maxsize=256)  # a session's mails all came this way
+def _way(client_name: str, client_ip: str, host: str, protocol: str, tls: str) -> str:
     where = f" ({literal})" if (literal := _address_literal(client_ip)) else ""
     how = f" ({comment})" if (comment := _comment(tls)) else ""
-    lines = [
-        f"Received: from {_host(client_name)}{where}",
-        f"\tby {_host(host)} with {_word(protocol)}{how}",
-        f"\tid {_word(id_)}",
-    ]
-    if recipient is not None and recipient.isascii() and parse_address(recipient):
-        lines.append(f"\tfor <{recipient}>")
-    return "\r\n".join([*lines[:-1], f"{lines[-1]};", f"\t{date(at_s)}\r\n"]).encode()
+    return (
+        f"Received: from {_host(client_name)}{where}\r\n"
+        f"\tby {_host(host)} with {_word(protocol)}{how}\r\n"
+    )
 
 
 @lru_cache(maxsize=8)
@@ -53,22 +58,18 @@ def date(at_s: int) -> str:
     return format_datetime(datetime.fromtimestamp(at_s, UTC))
 
 
-@lru_cache(maxsize=256)
 def _host(name: str) -> str:
     return name if is_domain(name) or _LITERAL.fullmatch(name) else "unknown"
 
 
-@lru_cache(maxsize=256)
 def _comment(text: str) -> str:
     return _NO_COMMENT.sub("", text)[:_MAX_WORD_CHARS].strip()
 
 
-@lru_cache(maxsize=256)
 def _word(text: str) -> str:
     return _NO_WORD.sub("", text)[:_MAX_WORD_CHARS] or "unknown"
 
 
-@lru_cache(maxsize=256)
 def _address_literal(text: str) -> str:
     """The address as RFC 5321 4.1.3 has it, "" if it is none."""
     try:

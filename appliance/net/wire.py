@@ -25,7 +25,7 @@ Wait: TypeAlias = Callable[[socket.socket], Awaitable[None]]
 class SocketWire:
     """A connected socket that does not block; ``aclose`` ends it."""
 
-    __slots__ = ("_read", "_sock", "_tls", "_write", "broken")
+    __slots__ = ("_read", "_sock", "_tls", "_write", "broken", "cipher")
 
     def __init__(self, sock: socket.socket, tls: ServerTls) -> None:
         self._sock = sock
@@ -33,14 +33,7 @@ class SocketWire:
         self._read: Callable[[int], bytes] = sock.recv
         self._write: Callable[[bytes], int] = sock.send
         self.broken = False  # the peer has gone, or there was no TLS
-
-    @property
-    def cipher(self) -> str:
-        """Version and suite, such as "TLSv1.3 TLS_AES_256_GCM_SHA384"; "" in clear."""
-        if not isinstance(self._sock, ssl.SSLSocket):
-            return ""
-        suite = self._sock.cipher()
-        return f"{self._sock.version()} {suite[0]}" if suite else ""
+        self.cipher = ""  # such as "TLSv1.3 TLS_AES_256_GCM_SHA384"; "" in clear
 
     async def receive(self) -> bytes:
         """The next bytes, b"" once none will come; others have their turn first."""
@@ -81,6 +74,8 @@ class SocketWire:
             except (OSError, ValueError) as error:
                 await self._overcome(error, wait_readable)
             else:
+                suite = sock.cipher()
+                self.cipher = f"{sock.version()} {suite[0]}" if suite else ""
                 return True
         return False
 

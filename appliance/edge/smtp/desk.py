@@ -5,10 +5,11 @@ knows rules and words, and intake, which knows what may be sent. Sockets and
 deadlines are the listener's. The 250 is given when the mail is on disk.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import TypeAlias
+from uuid import UUID
 
 from appliance import log as logs
 from appliance.core.address import Address
@@ -270,28 +271,34 @@ class Session:
 
     async def _take_content(self, data: bytes) -> Reply:
         login = self._logged_in()
-        verdict = await self._judge(login, data)
+        recipients = self._distinct()
+        verdict = await self._judge(login, data, tuple(recipients.values()))
         if isinstance(verdict, Refusal):
             return login.dialect.refuse(verdict, Moment.END)
-        ids = dict(zip(self._distinct(), verdict.deliveries, strict=True))
-        in_order = [ids[one.key] for one in self._recipients]
+        in_order: Sequence[UUID] = verdict.deliveries
+        if len(in_order) < len(self._recipients):
+            ids = dict(zip(recipients, verdict.deliveries, strict=True))
+            in_order = [ids[one.key] for one in self._recipients]
         return login.dialect.accepted(verdict.message, in_order)
 
-    async def _judge(self, login: _Login, data: bytes) -> Accepted | Refusal:
+    async def _judge(
+        self, login: _Login, data: bytes, recipients: Sequence[Address]
+    ) -> Accepted | Refusal:
         """The verdict on a whole mail; accepted means that it is on disk."""
         habits = self._desk.habits
         letter = read_letter(data, login.dialect, habits)
         if isinstance(letter, Refusal):
             return letter
-        for sender in letter.senders if len(letter.senders) > 1 else ():
+        senders = letter.incoming.senders
+        for sender in senders if len(senders) > 1 else ():
             refusal = self._mind(login, sender.address)  # of one alone intake does it
             if refusal is not None:
                 return refusal
-        around = self._circumstances()
+        around = self._circumstances(recipients)
         idempotency = idempotency_of(letter, around, habits)
         if isinstance(idempotency, Refusal):
             return idempotency
-        domain = letter.senders[0].address.domain
+        domain = senders[0].address.domain
         tracking = self._desk.tracking(login.origin.sub_account, domain)
         submission = submission_of(letter, login.dialect, around, habits, tracking)
         return await self._hand_in(login.origin, submission, idempotency)
@@ -306,14 +313,14 @@ class Session:
             return Refusal(Reason.STORE_UNAVAILABLE)
         return verdict
 
-    def _circumstances(self) -> Circumstances:
+    def _circumstances(self, recipients: Sequence[Address]) -> Circumstances:
         return Circumstances(
             client_name=self._server.hello,
             client_ip=self._peer.address,
             tls=self._cipher(),
             protocol="UTF8SMTPSA" if self._server.utf8 else "ESMTPSA",
             sender=self._sender,
-            recipients=tuple(self._distinct().values()),
+            recipients=recipients,
             pool=self._pool,
             now_ns=self._desk.intake.now_ns(),
             id=uuid7(),
