@@ -8,6 +8,7 @@ to win it back from busy threads; a statement for 64 rows has one step where
 import sqlite3
 from collections.abc import Iterator, Sequence
 from functools import cache
+from itertools import chain
 from typing import TypeAlias
 
 import msgspec
@@ -16,7 +17,10 @@ Value: TypeAlias = int | str | bytes | bytearray | None
 Row: TypeAlias = tuple[Value, ...]
 
 _ids = msgspec.json.Decoder(list[int]).decode
-_SIZES = (64, 32, 16, 8, 4, 2, 1)  # few different statements: each stays prepared
+# Few different statements, so that each stays prepared; but a commit of a few rows,
+# as most are, has one step.
+_ANY_SIZE = 12
+_MOST = 64
 
 
 def insert_rows(
@@ -27,8 +31,8 @@ def insert_rows(
     ``otherwise`` is the ON CONFLICT clause, if there is one.
     """
     for chunk in _chunks(rows):
-        marks = _values(len(chunk), len(chunk[0]))
-        db.execute(f"{insert} VALUES {marks} {otherwise}", _flat(chunk))
+        statement = _statement(insert, len(chunk), len(chunk[0]), otherwise)
+        db.execute(statement, _flat(chunk))
 
 
 def update_rows(db: sqlite3.Connection, update: str, rows: Sequence[Row]) -> None:
@@ -64,11 +68,16 @@ def portions(values: Sequence[bytes], at_a_time: int) -> Iterator[list[bytes]]:
 
 
 def _chunks(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
-    start = 0
-    for size in _SIZES:
-        while len(rows) - start >= size:
-            yield rows[start : start + size]
-            start += size
+    start, left = 0, len(rows)
+    while left:
+        size = left if left <= _ANY_SIZE else min(1 << left.bit_length() - 1, _MOST)
+        yield rows[start : start + size]
+        start, left = start + size, left - size
+
+
+@cache
+def _statement(insert: str, rows: int, columns: int, otherwise: str) -> str:
+    return f"{insert} VALUES {_values(rows, columns)} {otherwise}"
 
 
 @cache
@@ -78,4 +87,4 @@ def _values(rows: int, columns: int) -> str:
 
 
 def _flat(rows: Sequence[Row]) -> list[Value]:
-    return [value for row in rows for value in row]
+    return list(chain.from_iterable(rows))
