@@ -21,7 +21,7 @@ from pathlib import Path
 import trio
 
 from appliance import log as logs
-from appliance.edge.app import make_app
+from appliance.edge.app import QUICK, make_app
 from appliance.edge.assembly import Services, assemble, submission_manners
 from appliance.edge.http.limits import Limits
 from appliance.edge.http.server import serve_http
@@ -185,6 +185,7 @@ async def _run(
         beside.start_soon(services.upkeep.run)
         beside.start_soon(services.room.run)
         beside.start_soon(services.rechecks.run)
+        beside.start_soon(services.returns.run)
         async with trio.open_nursery() as workers:
             async with trio.open_nursery() as doors:
                 addresses = await _open_doors(doors, services, tls, settings, closing)
@@ -220,6 +221,7 @@ async def _open_doors(
             limits=Limits.of(settings.http),
             live=services.live,
             closing=closing,
+            quick=QUICK,
             task_status=task_status,
         )
 

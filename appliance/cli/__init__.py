@@ -32,6 +32,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "queue": "appliance.cli.queue:queue",
         "suppression": "appliance.cli.suppression:suppression",
         "status": "appliance.cli.status:status",
+        "agent": "appliance.cli.agent:agent",
         "unblock": "appliance.cli.unblock:unblock",
         "config": "appliance.cli.config:config",
         "version": "appliance.cli.version:version",

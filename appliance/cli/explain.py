@@ -93,8 +93,12 @@ def _tell_delivery(one: Facts) -> Iterator[str]:
     yield f"  Suppressed  {plain(_suppressed(one['suppression']))}"
     if one["lastText"]:
         yield f"  Last   {plain(one['lastText'])}"
+    if one["end"]:
+        yield f"  End    {plain(_end(one['end']))}"
     if one["deferred"]:
         yield f"  Put off  {plain(_put_off(one['deferred']))}"
+    if one["engagement"]:
+        yield f"  Seen   {_engaged(one['engagement'])}"
     moments: list[tuple[str, int, list[str]]] = [
         (event["at"], event["number"], [_event(event)]) for event in one["events"]
     ]
@@ -124,6 +128,13 @@ def _suppressed(verdict: Facts | None) -> str:
     return f"yes, {verdict['reason']} at {verdict['at']} {verdict['description']}"
 
 
+def _end(facts: Facts) -> str:
+    """What became of it behind the upstream."""
+    reason = f" ({_words(facts['reason'])})" if facts["reason"] else ""
+    source = f", learnt from {facts['learntFrom']}" if facts["learntFrom"] else ""
+    return f"{_words(facts['what'])}{reason} at {facts['at']}{source}"
+
+
 def _put_off(facts: Facts) -> str:
     """What the upstream's log said of tries that did not end."""
     times = "once" if facts["tries"] == 1 else f"{facts['tries']} times"
@@ -133,6 +144,14 @@ def _put_off(facts: Facts) -> str:
     return (
         f"by the upstream {times} since {facts['since']},"
         f" last at {facts['last']}: {why}{by}"
+    )
+
+
+def _engaged(facts: Facts) -> str:
+    """How often it was opened and its links followed, in all and by people."""
+    return (
+        f"opened {facts['opens']} times ({facts['humanOpens']} by people),"
+        f" clicked {facts['clicks']} ({facts['humanClicks']})"
     )
 
 

@@ -50,6 +50,7 @@ _TITLES = {
     "defaultPool": "Default pool",
     "domains": "Domains (verified)",
     "blocked": "Blocked logins",
+    "returned": "Came back",
 }
 
 
@@ -69,6 +70,7 @@ def _read(view: "View") -> dict[str, object]:
     from appliance.store.login_blocks import list_login_blocks
     from appliance.store.pools import list_pools
     from appliance.store.providers import list_providers
+    from appliance.store.returns import return_counts
 
     counts, pools = counts_by_state(view), list_pools(view)
     providers, health = list_providers(view), load_health(view)
@@ -95,6 +97,7 @@ def _read(view: "View") -> dict[str, object]:
             for one in list_login_blocks(view)
             if one.until_ns > time.time_ns()
         },
+        "returned": return_counts(view),
     }
 
 

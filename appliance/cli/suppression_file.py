@@ -1,4 +1,7 @@
-"""Suppressions as CSV: ``email,reason,created``, line by line in both directions.
+"""Suppressions as CSV, line by line in both directions.
+
+The columns are ``email,reason,created,topic,domain,expires``; lists from before the
+last three are read as well.
 
 Each line stands for itself: a bad one, be it a quote that never ends, is told by its
 number and takes nothing from the next. Cells that a spreadsheet would take for a
@@ -14,13 +17,22 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import IO
 
-from appliance.core.suppression import Suppression, SuppressionReason, Target
+from appliance.cli.suppression_words import Defaults, read_scope
+from appliance.core.suppression import (
+    EVERYTHING,
+    Scope,
+    Suppression,
+    SuppressionReason,
+    Target,
+)
 from appliance.dialects.addresses import read_target
 from appliance.flow.facts import moment
 
-COLUMNS = ("email", "reason", "created")
+COLUMNS = ("email", "reason", "created", "topic", "domain", "expires")
 MAX_LINE_BYTES = 4_096  # an address, a word, a moment, and what others add to them
 _SECOND_NS = 1_000_000_000
+_NO_DEFAULTS = Defaults()
+_LATEST_NS = 2**63  # of the store's integers
 _MAX_SHOWN = 80
 _FORMULA = re.compile(r"'*[=+\-@]")
 _REASONS: Mapping[str, SuppressionReason] = MappingProxyType(
@@ -34,11 +46,13 @@ class WrongFileError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A line that reads: what is suppressed, why, and since when."""
+    """A line that reads: what is suppressed, why, since when, for what mail."""
 
     target: Target
     reason: SuppressionReason
     at_ns: int
+    scope: Scope = EVERYTHING
+    expires_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +66,7 @@ class BadLine:
 def read_lines(
     file: IO[bytes],
     now_ns: int,
-    default: SuppressionReason = SuppressionReason.MANUAL,
+    given: Defaults = _NO_DEFAULTS,
 ) -> Iterator[Entry | BadLine]:
     """What each line of ``file`` says; empty ones say nothing.
 
@@ -70,7 +84,7 @@ def read_lines(
             continue
         else:
             places = places or _no_header(cells)
-            entry = _entry(cells, places, now_ns, default)
+            entry = _entry(cells, places, now_ns, given)
             yield BadLine(number, entry) if isinstance(entry, str) else entry
 
 
@@ -81,8 +95,17 @@ def header() -> str:
 
 def written(one: Suppression) -> str:
     """The line of one entry."""
-    email = f"'{one.target}" if _FORMULA.match(one.target) else one.target
-    return _line((email, one.reason.name.lower(), moment(one.at_ns)))
+    until = "" if one.expires_ns is None else moment(one.expires_ns)
+    return _line(
+        (
+            _with_apostrophe(one.target),
+            one.reason.name.lower(),
+            moment(one.at_ns),
+            _with_apostrophe(one.scope.topic),
+            one.scope.domain,
+            until,
+        )
+    )
 
 
 def read_reason(text: str) -> SuppressionReason | None:
@@ -137,26 +160,31 @@ def _no_header(cells: Sequence[str]) -> Mapping[str, int]:
 
 
 def _entry(
-    cells: Sequence[str],
-    places: Mapping[str, int],
-    now_ns: int,
-    default: SuppressionReason,
+    cells: Sequence[str], places: Mapping[str, int], now_ns: int, given: Defaults
 ) -> Entry | str:
     """What the cells say, or what is wrong with them."""
-    email, reason_text, created = (
+    email, reason_text, created, topic, domain, expires = (
         cells[places[name]] if places.get(name, len(cells)) < len(cells) else ""
         for name in COLUMNS
     )
     target = read_target(_without_apostrophe(email))
     if target is None:
         return f"{email[:_MAX_SHOWN]!r} is no address"
-    reason = read_reason(reason_text) if reason_text else default
+    reason = read_reason(reason_text) if reason_text else given.reason
     if reason is None:
         return f"{reason_text[:_MAX_SHOWN]!r} is no reason"
     at_ns = _moment_ns(created) if created else now_ns
     if at_ns is None or not 0 <= at_ns <= now_ns:
         return f"{created[:_MAX_SHOWN]!r} is no moment in the past"
-    return Entry(target, reason, at_ns)
+    scope: Scope | str = given.scope
+    if topic or domain:
+        scope = read_scope(_without_apostrophe(topic), domain)
+    if isinstance(scope, str):
+        return scope
+    expires_ns = _moment_ns(expires) if expires else None
+    if expires and not (expires_ns and now_ns < expires_ns < _LATEST_NS):
+        return f"{expires[:_MAX_SHOWN]!r} is no moment to come"
+    return Entry(target, reason, at_ns, scope, expires_ns)
 
 
 def _moment_ns(text: str) -> int | None:
@@ -173,8 +201,12 @@ def _moment_ns(text: str) -> int | None:
     return seconds * _SECOND_NS + since.microseconds * 1_000
 
 
-def _without_apostrophe(email: str) -> str:
-    return email[1:] if email[:1] == "'" and _FORMULA.match(email) else email
+def _with_apostrophe(cell: str) -> str:
+    return f"'{cell}" if _FORMULA.match(cell) else cell
+
+
+def _without_apostrophe(cell: str) -> str:
+    return cell[1:] if cell[:1] == "'" and _FORMULA.match(cell) else cell
 
 
 def _line(cells: Sequence[str]) -> str:

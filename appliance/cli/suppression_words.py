@@ -1,21 +1,47 @@
 """The words of `postroom suppression`: its arguments, and how answers look."""
 
+import functools
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
 from appliance.cli.common import Call
 from appliance.cli.show import line, note, say, when
-from appliance.core.suppression import Suppression, SuppressionReason, Target
+from appliance.core.suppression import (
+    EVERYTHING,
+    Scope,
+    Suppression,
+    SuppressionReason,
+    Target,
+    WholeDomain,
+    is_topic,
+)
 
 if TYPE_CHECKING:
     from appliance.cli.suppression_file import BadLine
 
 PROGRESS_SECONDS = 1.0
 MAX_BAD_SHOWN = 1_000
+COLUMNS = ("ADDRESS", "FOR", "REASON", "SINCE", "UNTIL", "ADDED BY", "WHY")
+ALL_TOPICS = "*"
 _MAX_SHOWN = 80
+
+_Decorator: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+owner_option = click.option(
+    "--sub-account", default="", metavar="ID", help="Whose list. Default: the first."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What counts for lines of a file that do not say it."""
+
+    reason: SuppressionReason = SuppressionReason.MANUAL
+    scope: Scope = EVERYTHING
 
 
 def read_targets(
@@ -38,7 +64,57 @@ def read_targets(
     return [*found.values()]
 
 
-def reason_option(help_: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def scope_options(about: str) -> _Decorator:
+    """The options ``--topic`` and ``--domain`` as one ``scope``, None for neither."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @click.option(
+            "--topic",
+            metavar="TOPIC",
+            help=f"{about} mail of this topic; '*' is what is about all mail.",
+        )
+        @click.option(
+            "--domain", metavar="DOMAIN", help=f"{about} mail from this domain."
+        )
+        @functools.wraps(command)
+        def scoped(
+            *args: object, topic: str | None, domain: str | None, **rest: object
+        ) -> object:
+            return command(*args, scope=_scope(topic, domain), **rest)
+
+        return scoped
+
+    return decorate
+
+
+def _scope(topic: str | None, domain: str | None) -> Scope | None:
+    if topic is None and domain is None:
+        return None
+    scope = read_scope(topic or "", domain or "")
+    if isinstance(scope, str):
+        raise click.UsageError(scope)
+    return scope
+
+
+def read_scope(topic: str, domain: str) -> Scope | str:
+    """What mail is meant, or what is wrong; ``*`` is no topic but all."""
+    from appliance.dialects.addresses import read_target
+
+    if topic == ALL_TOPICS:
+        topic = ""
+    if topic and domain:
+        return "an entry has a topic or a domain, not both"
+    if topic and not is_topic(topic):
+        return f"{topic[:_MAX_SHOWN]!r} is no topic"
+    if not domain:
+        return Scope(topic) if topic else EVERYTHING
+    whole = read_target(f"@{domain}")
+    if not isinstance(whole, WholeDomain):
+        return f"{domain[:_MAX_SHOWN]!r} is no domain"
+    return Scope("", whole.domain)
+
+
+def reason_option(help_: str) -> _Decorator:
     """The option ``--reason``, None if it is not given."""
     return click.option(
         "--reason",
@@ -54,12 +130,46 @@ def _read_reason(
     return None if value is None else SuppressionReason[value.upper()]
 
 
+def _read_lasting(
+    ctx: click.Context, param: click.Parameter, value: str | None
+) -> float | None:
+    from appliance.settings.kinds import duration
+
+    if value is None:
+        return None
+    kind = duration(1)
+    try:
+        return kind.read(value)
+    except ValueError:
+        wrong = f"{value[:_MAX_SHOWN]!r} is not {kind.expected}"
+        raise click.BadParameter(wrong, ctx, param) from None
+
+
+lasting_option = click.option(
+    "--for",
+    "lasting",
+    metavar="TIME",
+    callback=_read_lasting,
+    help="Until then, such as 90d. Default: for ever.",
+)
+
+
+def mail_of(one: Suppression) -> str:
+    """What mail an entry is about, in a sentence."""
+    if one.scope.topic:
+        return f"mail of topic {one.scope.topic}"
+    return one.scope.label or "mail"
+
+
 def facts(one: Suppression) -> dict[str, object]:
     """An entry for scripts."""
     return {
         "address": one.target,
         "reason": one.reason.name.lower(),
         "created": when(one.at_ns),
+        "topic": one.scope.topic or None,
+        "domain": one.scope.domain or None,
+        "expires": None if one.expires_ns is None else when(one.expires_ns),
         "addedBy": one.source.label,
         "description": one.description,
         "delivery": one.delivery,
@@ -71,13 +181,18 @@ def facts(one: Suppression) -> dict[str, object]:
 def row(one: Suppression) -> tuple[object, ...]:
     """An entry in the table."""
     why = one.description[:_MAX_SHOWN] or "-"
-    return one.target, one.reason.label, when(one.at_ns), one.source.label, why
+    about = one.scope.label or "all mail"
+    until = "-" if one.expires_ns is None else when(one.expires_ns)
+    moments = when(one.at_ns), until
+    return one.target, about, one.reason.label, *moments, one.source.label, why
 
 
 def since(one: Suppression) -> str:
-    """Why an entry is there, since when, and by whom."""
+    """Why an entry is there, for what mail, since when, until when, and by whom."""
     said = f": {one.description}" if one.description else ""
-    return f"{one.reason.label} since {when(one.at_ns)}, by {one.source.label}{said}"
+    until = "" if one.expires_ns is None else f" until {when(one.expires_ns)}"
+    why = ", ".join(filter(None, (one.reason.label, one.scope.label)))
+    return f"{why} since {when(one.at_ns)}{until}, by {one.source.label}{said}"
 
 
 class Books:

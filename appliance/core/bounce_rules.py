@@ -48,6 +48,7 @@ class Reason(Enum):
     EXPIRED = "expired"
     SERVER = "server"
     PROTOCOL = "protocol"
+    REFUSED = "refused"
     UNKNOWN = "unknown"
 
 

@@ -30,7 +30,7 @@ class State(IntEnum):
     IN_FLIGHT  claimed by the relay       SENT, QUEUED, DROPPED, IN_DOUBT
     SENT       an upstream took it        (end)
     DROPPED    given up, with a reason    (end)
-    HELD       waits for the operator     QUEUED, DROPPED
+    HELD       waits for the operator     QUEUED, SENT, DROPPED
     IN_DOUBT   sent, or perhaps not       SENT, QUEUED, HELD, DROPPED
     ========== ========================== ===============================
     """

@@ -39,7 +39,7 @@ class Doubtful:
     reported: bool = False
 
 
-REPORTED = "The upstream's log has it"
+REPORTED = "It was reported what became of it"
 GIVEN_UP = "In doubt: it may have been sent, and is not tried again"
 
 

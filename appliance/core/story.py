@@ -7,6 +7,7 @@ from uuid import UUID
 from appliance.core.attempt import Attempt
 from appliance.core.breaker import Health
 from appliance.core.delivery import Role, State
+from appliance.core.engagement import Tally
 from appliance.core.event import Event
 from appliance.core.ids import DeliveryId, ProviderId, SubAccountId
 
@@ -74,7 +75,7 @@ class Plot:
     none, and ``draw`` is why it was drawn. ``limit`` is the limit that holds it now,
     with the moment until which it does at least. ``suppression`` is what the list says
     now; at intake it was asked too. ``deferral`` is what the upstream's log told of its
-    own tries.
+    own tries, ``engagement`` what came of its pixel and its links.
     """
 
     id: DeliveryId
@@ -98,6 +99,7 @@ class Plot:
     suppression: Verdict | None
     tries: tuple[Attempt, ...]
     deferral: Deferral | None = None
+    engagement: Tally | None = None
 
 
 @dataclass(frozen=True, slots=True)

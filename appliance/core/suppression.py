@@ -1,16 +1,20 @@
-"""Who gets no mail: one address or a whole domain, why, and who said so.
+"""Who gets no mail: one address or a whole domain, what mail, why, and who said so.
 
-Both are known by a key, so that memory answers with two exact look-ups, whatever
+Both are known by a key, so that memory answers with a few exact look-ups, whatever
 the length of the list. A domain's key is ``@example.com``, which no address has.
 """
 
+import re
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 from uuid import UUID
 
 from appliance.core.address import Address
 from appliance.core.ids import SubAccountId
+
+# The widest of what the dialects call a topic, a list or a stream.
+_TOPIC = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
 
 class SuppressionReason(IntEnum):
@@ -59,11 +63,71 @@ class WholeDomain:
 Target: TypeAlias = Address | WholeDomain
 
 
+class Scope(NamedTuple):
+    """What mail a suppression is about: a topic, or all from one sender domain.
+
+    At most one of the two is named; neither means all mail. A tuple, because memory
+    finds entries by it a million times an hour.
+    """
+
+    topic: str = ""
+    domain: str = ""
+
+    @property
+    def label(self) -> str:
+        """As people read it, "" for all mail."""
+        if self.topic:
+            return f"topic {self.topic}"
+        return f"mail from {self.domain}" if self.domain else ""
+
+
+EVERYTHING = Scope()
+
+
+class Mail(NamedTuple):
+    """What of a mail decides which suppressions are about it.
+
+    A mail without a topic is in the scope of no topic: it is about what somebody has
+    bought or booked, and nobody who leaves a newsletter leaves that.
+    """
+
+    topic: str = ""
+    sender_domain: str = ""
+
+    @property
+    def scopes(self) -> tuple[Scope, ...]:
+        """The scopes that it is in, the widest first."""
+        scopes = EVERYTHING, Scope(self.topic), Scope("", self.sender_domain)
+        return tuple(dict.fromkeys(scopes))
+
+
+ANY_MAIL = Mail()
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Why some mail does not go to somebody, and until when if not for ever."""
+
+    reason: SuppressionReason
+    scope: Scope = EVERYTHING
+    expires_ns: int | None = None
+
+    @property
+    def label(self) -> str:
+        """The reason as people read it, and the scope where there is one."""
+        return ", ".join(filter(None, (self.reason.label, self.scope.label)))
+
+    def holds(self, now_ns: int) -> bool:
+        """False once it has expired."""
+        return self.expires_ns is None or now_ns < self.expires_ns
+
+
 @dataclass(frozen=True, slots=True)
 class Suppression:
     """One entry of the list; ``address`` is the key of an address or a domain.
 
-    ``delivery`` is the copy that was the cause, None if none was.
+    ``delivery`` is the copy that was the cause, None if none was. ``expires_ns`` is
+    the first moment at which it does not count any more, None if it always does.
     """
 
     id: int
@@ -75,6 +139,8 @@ class Suppression:
     description: str
     source: Source
     delivery: UUID | None
+    scope: Scope = EVERYTHING
+    expires_ns: int | None = None
 
     @property
     def target(self) -> str:
@@ -87,13 +153,14 @@ class SuppressionFilter:
     """Which entries are wanted: of a reason, with a text in them, of some days.
 
     ``from_ns`` is the first moment that counts and ``until_ns`` the first that does
-    not any more; None is no bound.
+    not any more; None is no bound. ``scope`` is the only one wanted, None for all.
     """
 
     reason: SuppressionReason | None = None
     search: str = ""
     from_ns: int | None = None
     until_ns: int | None = None
+    scope: Scope | None = None
 
 
 ALL = SuppressionFilter()
@@ -104,6 +171,11 @@ def domain_key(domain: str) -> str:
     return f"@{domain}"
 
 
-def suppressed_text(address: Address, reason: SuppressionReason) -> str:
+def is_topic(text: str) -> bool:
+    """True if a topic may be called so."""
+    return _TOPIC.fullmatch(text) is not None
+
+
+def suppressed_text(address: Address, why: Stop) -> str:
     """Why a mail to ``address`` is dropped; support and customers search for it."""
-    return f"Recipient is suppressed: {address} ({reason.label})"
+    return f"Recipient is suppressed: {address} ({why.label})"

@@ -48,6 +48,8 @@ def _check_utf8(body: bytes) -> None:
     Raises:
         UnicodeDecodeError: it is not.
     """
+    if body.isascii():
+        return
     decoder = codecs.getincrementaldecoder("utf-8")()
     for start in range(0, len(body), _CHUNK_BYTES):
         decoder.decode(body[start : start + _CHUNK_BYTES])

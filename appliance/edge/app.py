@@ -38,6 +38,7 @@ SUB_ACCOUNT_ROOTS = (paths.SUPPRESSIONS,)
 Answering: TypeAlias = Callable[
     [Sequence[tuple[bytes, bytes]], bytes | None, bytes], Awaitable[Answer]
 ]
+QUICK = paths.TRACK  # most GETs are for pixels
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 

@@ -13,6 +13,7 @@ from appliance.core.delivery import Copy
 from appliance.core.doubt import Wish
 from appliance.core.retry import RetryPlan
 from appliance.core.token import TokenMaker
+from appliance.core.visitor import Keep
 from appliance.dialects.limits import Limits as RequestLimits
 from appliance.dialects.login import MAX_BYTES
 from appliance.dialects.sendpost import paths
@@ -32,6 +33,7 @@ from appliance.edge.smtp.desk import Desk, Sizes
 from appliance.edge.smtp.guard import Guard, Thresholds
 from appliance.edge.smtp.reading import SECOND_NS, Habits
 from appliance.edge.tracker import Tracker
+from appliance.edge.visitor import Proxies
 from appliance.flow.classifier import Classifier
 from appliance.flow.clockwatch import ClockWatch
 from appliance.flow.directory import DirectoryKeeper
@@ -50,6 +52,8 @@ from appliance.flow.queue import QueueDesk
 from appliance.flow.rechecks import Rechecks
 from appliance.flow.relay import Bounds, Relay
 from appliance.flow.reports import ReportDesk
+from appliance.flow.return_places import Places
+from appliance.flow.returns import ReturnDesk
 from appliance.flow.room import Floor, Room, free_bytes_of
 from appliance.flow.settle import Policy
 from appliance.flow.setup import DataFolder
@@ -76,6 +80,7 @@ class Services:
     room: Room
     guard: Guard
     desk: Desk
+    returns: ReturnDesk
     heart: Heart
     upkeep: Upkeep
     workshop: Workshop
@@ -108,17 +113,28 @@ async def assemble(
     dry_run = make_dry_run(
         store, directory, intake, workshop, settings, classify=classifier.of
     )
+    engagement = EngagementDesk(
+        store, directory, tokens, time.time_ns, keep=Keep(settings.tracking.ip)
+    )
+    reports = ReportDesk(
+        store,
+        directory,
+        time.time_ns,
+        hard_bounce_s=settings.suppression.hard_bounce_expiry,
+    )
+    places = Places(store, directory, tokens)
+    returns = ReturnDesk(store, places, reports, engagement)
     rooms = Rooms(
         store=store,
         feed=feed,
         send=_make_send_door(intake, keys, dry_run, settings),
         tracker=Tracker(
-            EngagementDesk(store, directory, tokens, time.time_ns), paths.read_tracking
+            engagement, paths.read_tracking, Proxies(settings.http.trusted_proxies)
         ),
         authorise=keys.authorise,
         queue=QueueDesk(store, time.time_ns, relay.ring),
         account=make_account_door(store, directory, keys, settings),
-        reports=ReportDoor(keys, ReportDesk(store, directory, time.time_ns)),
+        reports=ReportDoor(keys, reports),
         sub_account=make_sub_account_door(store, directory, keys, settings),
     )
     return Services(
@@ -126,7 +142,8 @@ async def assemble(
         heart=Heart(store, directory, feed, relay.ring),
         room=room,
         guard=guard,
-        desk=make_desk(intake, keys, directory, guard, settings),
+        returns=returns,
+        desk=make_desk(intake, keys, directory, settings, guard=guard, returns=returns),
         upkeep=Upkeep(store, _retention(settings), time.time_ns),
         workshop=workshop,
         relay=relay,
@@ -180,7 +197,7 @@ def make_workshop(
     """Where mail is made ready."""
     return Workshop(
         store,
-        Links(tokens, paths.TRACKING),
+        Links(tokens, paths.TRACKING, takes_mail=bool(settings.smtp.mx)),
         _tracer(directory),
         time.time_ns,
         threads=settings.relay.signing_threads,
@@ -237,8 +254,10 @@ def make_desk(
     intake: Intake,
     keys: KeyRing,
     directory: DirectoryKeeper,
-    guard: Guard,
     settings: Settings,
+    *,
+    guard: Guard,
+    returns: ReturnDesk,
 ) -> Desk:
     """Where the SMTP doors take what they are told."""
     smtp = settings.smtp
@@ -248,8 +267,16 @@ def make_desk(
         window_ns=int(smtp.idempotency_window * SECOND_NS),
         message_id_is_key=smtp.message_id_is_key,
     )
-    sizes = Sizes(smtp.max_message, smtp.max_recipients)
-    return Desk(intake, keys, directory, guard, habits=habits, sizes=sizes)
+    sizes = Sizes(smtp.max_message, smtp.max_recipients, smtp.mx_max_size)
+    return Desk(
+        intake,
+        keys,
+        directory,
+        guard,
+        returns=returns,
+        habits=habits,
+        sizes=sizes,
+    )
 
 
 def submission_manners(settings: Settings) -> SessionManners:

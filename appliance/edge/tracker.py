@@ -16,7 +16,9 @@ from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope
 from appliance.core.token import Token, TokenKind
 from appliance.edge.http.hot import Hot
 from appliance.edge.http.respond import Headers, NoBody, header, read_body, send_problem
-from appliance.flow.engagement import EngagementDesk, Visitor
+from appliance.edge.unsubscribe_page import Page, asking, done
+from appliance.edge.visitor import Proxies
+from appliance.flow.engagement import EngagementDesk
 from appliance.log import get
 from appliance.store.errors import StoreUnavailable
 
@@ -45,23 +47,8 @@ _PAGE_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
     (b"x-robots-tag", b"noindex"),
+    (b"vary", b"accept-language"),
     _NO_STORE,
-)
-_PAGE = (
-    '<!doctype html><html lang="en"><meta charset="utf-8">'
-    '<meta name="viewport" content="width=device-width, initial-scale=1">'
-    "<title>{title}</title><style>body{{font:16px/1.5 system-ui,sans-serif;"
-    "max-width:32rem;margin:4rem auto;padding:0 1rem}}button{{font:inherit;"
-    "padding:.5rem 1rem}}</style><h1>{title}</h1>{body}"
-)
-_ASK = _PAGE.format(
-    title="Unsubscribe",
-    body="<p>Do you want no more mail of this kind?</p>"
-    '<form method="post"><button>Unsubscribe</button></form>',
-)
-_DONE = _PAGE.format(
-    title="You are unsubscribed",
-    body="<p>You will get no more mail of this kind.</p>",
 )
 
 
@@ -76,9 +63,12 @@ class ReadsPath(Protocol):
 class Tracker:
     """Answers hits on tracking links."""
 
-    def __init__(self, desk: EngagementDesk, read_path: ReadsPath) -> None:
+    def __init__(
+        self, desk: EngagementDesk, read_path: ReadsPath, proxies: Proxies
+    ) -> None:
         self._desk = desk
         self._read_path = read_path
+        self._proxies = proxies
 
     async def get(
         self, scope: HTTPScope, _receive: ASGIReceiveCallable, send: ASGISendCallable
@@ -94,7 +84,8 @@ class Tracker:
         elif token.kind is TokenKind.CLICK:
             await _redirect(send, token.target)
         else:
-            await _send(send, 200, _ASK.encode(), _PAGE_HEADERS)
+            parting = await self._desk.parting(token)
+            await _show(send, asking(parting, _languages(scope)))
 
     async def post(
         self, scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable
@@ -104,7 +95,7 @@ class Tracker:
         if isinstance(body, NoBody):
             await send_problem(send, 413, "the form is too large")
         elif await self._unsubscribed(scope):
-            await _send(send, 200, _DONE.encode(), _PAGE_HEADERS)
+            await _show(send, done(_languages(scope)))
         else:
             await send_problem(send, 404, "not found")
 
@@ -112,7 +103,7 @@ class Tracker:
         token = self._token(scope)
         if token is None or token.kind is not TokenKind.UNSUBSCRIBE:
             return False
-        return await self._desk.record(token, _visitor(scope))
+        return await self._desk.record(token, self._proxies.visitor(scope))
 
     def _token(self, scope: HTTPScope) -> Token | None:
         read = self._read_path(scope["path"])
@@ -123,7 +114,7 @@ class Tracker:
         if token.kind is TokenKind.UNSUBSCRIBE or scope["method"] == "HEAD":
             return
         try:
-            await self._desk.record(token, _visitor(scope))
+            await self._desk.record(token, self._proxies.visitor(scope))
         except StoreUnavailable as error:
             log.warning("tracker.unrecorded", error=error)
 
@@ -142,10 +133,13 @@ def unavailable_as_503(hot: Hot) -> Hot:
     return guarded
 
 
-def _visitor(scope: HTTPScope) -> Visitor:
-    client = scope.get("client")
-    agent = header(scope, b"user-agent") or b""
-    return Visitor(client[0] if client else "", agent.decode("latin-1"))
+def _languages(scope: HTTPScope) -> str:
+    return (header(scope, b"accept-language") or b"").decode("latin-1")
+
+
+async def _show(send: ASGISendCallable, page: Page) -> None:
+    language = (b"content-language", page.language.encode())
+    await _send(send, 200, page.body, (*_PAGE_HEADERS, language))
 
 
 async def _redirect(send: ASGISendCallable, target: str) -> None:

@@ -9,11 +9,11 @@ import trio
 
 from appliance.core.address import Address
 from appliance.core.ids import PoolId, SubAccountId
-from appliance.core.suppression import SuppressionReason, domain_key
+from appliance.core.suppression import ANY_MAIL, Mail, Stop, domain_key
 from appliance.store.database import Store
 from appliance.store.directory import Directory, load_directory
 from appliance.store.readers import Pulse
-from appliance.store.suppressions import load_suppression_changes
+from appliance.store.suppressions import Known, load_suppression_changes
 
 
 class DirectoryKeeper:
@@ -21,7 +21,7 @@ class DirectoryKeeper:
 
     def __init__(self, store: Store, first: Directory) -> None:
         self._store = store
-        self._suppressed: dict[tuple[SubAccountId, str], SuppressionReason] = {}
+        self._suppressed: dict[Known, Stop] = {}
         self._turn = trio.Lock()  # an older read must not be applied after a newer
         self._seen = 0  # number of the last change of a suppression taken in
         self.current = first
@@ -33,21 +33,31 @@ class DirectoryKeeper:
         await keeper.refresh_suppressions()
         return keeper
 
-    def is_suppressed(self, sub_account: SubAccountId, address: Address) -> bool:
-        """True if this address gets no mail from this sub-account."""
-        return self.suppression(sub_account, address) is not None
+    def is_suppressed(
+        self, sub_account: SubAccountId, address: Address, now_ns: int = 0
+    ) -> bool:
+        """True if this address gets no mail at all from this sub-account."""
+        return self.suppression(sub_account, address, now_ns) is not None
 
     def suppression(
-        self, sub_account: SubAccountId, address: Address
-    ) -> SuppressionReason | None:
-        """Why this address gets no mail from this sub-account, None if it does.
+        self,
+        sub_account: SubAccountId,
+        address: Address,
+        now_ns: int,
+        mail: Mail = ANY_MAIL,
+    ) -> Stop | None:
+        """Why this address does not get this mail from this sub-account, or None.
 
-        Its own reason goes before that of its whole domain.
+        Of any mail, that is: why it gets none at all. Its own entry goes before that
+        of its whole domain, and one for all mail before one for some.
         """
-        own = self._suppressed.get((sub_account, address.key))
-        if own is not None:
-            return own
-        return self._suppressed.get((sub_account, domain_key(address.domain)))
+        scopes = mail.scopes
+        for key in (address.key, domain_key(address.domain)):
+            for scope in scopes:
+                found = self._suppressed.get((sub_account, key, scope))
+                if found is not None and found.holds(now_ns):
+                    return found
+        return None
 
     def pool_name(self, pool: PoolId) -> str:
         """The name of a pool, "" for one that is gone."""

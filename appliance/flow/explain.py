@@ -5,6 +5,9 @@ from collections.abc import Sequence
 from appliance.core.attempt import Attempt, Connection, Said
 from appliance.core.breaker import Condition
 from appliance.core.delivery import State
+from appliance.core.engagement import Tally
+from appliance.core.event import Event
+from appliance.core.report import ENDS, Via
 from appliance.core.story import Deferral, Head, Key, Plot, Story, Verdict
 from appliance.flow.facts import event_facts, moment
 
@@ -74,7 +77,9 @@ def _plot(story: Story, plot: Plot, now_ns: int) -> Facts:
         "lastCode": plot.last_code,
         "lastText": plot.last_text,
         "next": _next(story, plot, now_ns),
+        "end": _end(events),
         "deferred": None if plot.deferral is None else _deferral(plot.deferral),
+        "engagement": None if plot.engagement is None else _tally(plot.engagement),
         "tries": [_try(story, one) for one in plot.tries],
         "events": [event_facts(one) for one in events],
     }
@@ -94,6 +99,21 @@ def _verdict(verdict: Verdict) -> Facts:
     }
 
 
+def _end(events: Sequence[Event]) -> Facts | None:
+    """What became of it behind the upstream, and where that was learnt."""
+    ends = [one for one in events if one.type in ENDS]
+    if not ends:
+        return None
+    last = ends[-1]  # the one that overruled those before it
+    via = last.data.get("via")
+    return {
+        "what": last.type.label,
+        "at": moment(last.at_ns),
+        "reason": last.data.get("reason", ""),
+        "learntFrom": Via(via).words if via in list(Via) else "",
+    }
+
+
 def _deferral(one: Deferral) -> Facts:
     return {
         "since": moment(one.first_ns),
@@ -103,6 +123,15 @@ def _deferral(one: Deferral) -> Facts:
         "enhanced": one.enhanced,
         "text": one.text,
         "relay": one.relay,
+    }
+
+
+def _tally(one: Tally) -> Facts:
+    return {
+        "opens": one.opens,
+        "humanOpens": one.human_opens,
+        "clicks": one.clicks,
+        "humanClicks": one.human_clicks,
     }
 
 

@@ -25,7 +25,7 @@ from appliance.core.submission import (
     Recipient,
     Submission,
 )
-from appliance.core.suppression import suppressed_text
+from appliance.core.suppression import Mail, suppressed_text
 from appliance.flow.directory import DirectoryKeeper
 from appliance.store import messages
 from appliance.store.database import Store
@@ -231,7 +231,7 @@ def judge(
         pool=route.pool.id,
         pool_name=route.pool.name,
         accepted_ns=now_ns,
-        deliveries=_deliveries(keeper, origin, submission),
+        deliveries=_deliveries(keeper, origin, submission, now_ns),
     )
 
 
@@ -310,7 +310,7 @@ def _pool(directory: Directory, question: Question) -> Pool | None:
 
 
 def _deliveries(
-    keeper: DirectoryKeeper, origin: Origin, submission: Submission
+    keeper: DirectoryKeeper, origin: Origin, submission: Submission, now_ns: int
 ) -> tuple[NewDelivery, ...]:
     """One delivery per envelope recipient, each address once.
 
@@ -318,15 +318,22 @@ def _deliveries(
     is told that this message is not sent. A suppressed copy stops only itself.
     """
     made: dict[str, NewDelivery] = {}
+    mail = Mail(submission.dimensions.topic, submission.content.sender.address.domain)
+
+    def suppression(one: Recipient) -> str:
+        address = one.mailbox.address
+        why = keeper.suppression(origin.sub_account, address, now_ns, mail)
+        return "" if why is None else suppressed_text(address, why)
+
     for one in submission.to:
-        fate = _suppression(keeper, origin, one)
+        fate = suppression(one)
         uuid = None if made else submission.uuid
         made.setdefault(one.mailbox.address.key, _new(Role.TO, one, fate, uuid))
     stopped = all(one.dropped for one in made.values())
     fate = next(iter(made.values())).dropped if stopped else ""
     for role, recipients in ((Role.CC, submission.cc), (Role.BCC, submission.bcc)):
         for one in recipients:
-            dropped = fate or _suppression(keeper, origin, one)
+            dropped = fate or suppression(one)
             made.setdefault(one.mailbox.address.key, _new(role, one, dropped))
     return tuple(made.values())
 
@@ -335,12 +342,6 @@ def _new(
     role: Role, recipient: Recipient, dropped: str, uuid: UUID | None = None
 ) -> NewDelivery:
     return NewDelivery(uuid or uuid7(), role, recipient, dropped)
-
-
-def _suppression(keeper: DirectoryKeeper, origin: Origin, one: Recipient) -> str:
-    address = one.mailbox.address
-    why = keeper.suppression(origin.sub_account, address)
-    return "" if why is None else suppressed_text(address, why)
 
 
 def _unknown_pool(name: str) -> Refusal:

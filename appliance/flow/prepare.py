@@ -15,7 +15,8 @@ from appliance.core.delivery import Copy
 from appliance.core.domain import Purpose, SenderDomain
 from appliance.core.submission import AnyContent, Content, RawContent
 from appliance.core.token import Token, TokenKind, TokenMaker
-from appliance.core.verp import return_path
+from appliance.core.unsubscribe import write_leaver
+from appliance.core.verp import return_path, unsubscribe_address
 from appliance.mime import headers
 from appliance.mime.compose import Head, Headers, compose
 from appliance.mime.dkim import Signer, Unsigned, unsigned
@@ -76,19 +77,36 @@ class Prepared:
 
 
 class Links:
-    """The URLs of one installation: a path for each kind, a token behind it."""
+    """The URLs of one installation: a path for each kind, a token behind it.
 
-    def __init__(self, tokens: TokenMaker, paths: Mapping[TokenKind, str]) -> None:
+    ``takes_mail``: a door of ours takes the mail of those who unsubscribe by mail.
+    """
+
+    def __init__(
+        self,
+        tokens: TokenMaker,
+        paths: Mapping[TokenKind, str],
+        *,
+        takes_mail: bool = False,
+    ) -> None:
         self._tokens = tokens
         self._paths = paths
+        self._takes_mail = takes_mail
 
     def url(self, base_url: str, token: Token) -> str:
         """The URL that stands for ``token``."""
         return base_url + self._paths[token.kind] + self._tokens.seal(token)
 
+    def mailto(self, token: Token, host: str) -> str:
+        """The URL by which mail to ``host`` unsubscribes, "" if no door takes it."""
+        if not self._takes_mail:
+            return ""
+        mailbox = unsubscribe_address(self._tokens.seal_local(token), host)
+        return f"mailto:{mailbox}?subject=unsubscribe"
+
     def recording(self, led: list[tuple[str, str]]) -> "Links":
         """The same, adding each link of a sender and what it becomes to ``led``."""
-        return _Recording(self._tokens, self._paths, led)
+        return _Recording(self._tokens, self._paths, led, takes_mail=self._takes_mail)
 
     def is_unsubscribe(self, base_url: str, url: str) -> bool:
         """True if ``url`` is one of ours for unsubscribing."""
@@ -103,8 +121,10 @@ class _Recording(Links):
         tokens: TokenMaker,
         paths: Mapping[TokenKind, str],
         led: list[tuple[str, str]],
+        *,
+        takes_mail: bool,
     ) -> None:
-        super().__init__(tokens, paths)
+        super().__init__(tokens, paths, takes_mail=takes_mail)
         self._led = led
 
     def url(self, base_url: str, token: Token) -> str:
@@ -161,13 +181,15 @@ def _composed(
 ) -> bytes:
     """A mail built from its parts."""
     url = around.base_url
-    unsubscribe = links.url(url, unsubscribe_token(copy))
+    token = unsubscribe_token(copy)
+    unsubscribe = links.url(url, token)
     rendered = form.template.render(copy.fields, unsubscribe)
     if rendered.html is not None:
         rendered = _tracked(copy, rendered, links, url)
     system = around.trace
     if copy.tracking.unsubscribes:
-        system = (*system, *_unsubscribe_fields(unsubscribe))
+        mailto = links.mailto(token, around.return_path_host)
+        system = (*system, *_unsubscribe_fields(unsubscribe, mailto))
     head = _head(copy, form.content, domain, system)
     return compose(head, rendered, copy.uuid.bytes)
 
@@ -183,7 +205,8 @@ def _passed_on(
 
 def unsubscribe_token(copy: Copy) -> Token:
     """The token that names whom it is for: the link outlives the delivery's row."""
-    target = f"{copy.sub_account}:{copy.recipient}"
+    topic = copy.dimensions.topic
+    target = write_leaver(copy.sub_account, copy.recipient, topic)
     return Token(TokenKind.UNSUBSCRIBE, copy.uuid, target=target)
 
 
@@ -225,9 +248,13 @@ def _head(copy: Copy, content: Content, domain: str, system: Headers) -> Head:
     )
 
 
-def _unsubscribe_fields(url: str) -> Headers:
-    """RFC 2369 and, for a link that acts by POST alone, RFC 8058."""
+def _unsubscribe_fields(url: str, mailto: str) -> Headers:
+    """RFC 2369 and, for a link that acts by POST alone, RFC 8058.
+
+    The link comes first: readers that know several ways take the first they can.
+    """
+    ways = f"<{url}>, <{mailto}>" if mailto else f"<{url}>"
     return (
-        ("List-Unsubscribe", f"<{url}>"),
+        ("List-Unsubscribe", ways),
         ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
     )

@@ -25,7 +25,7 @@ from appliance.core.event import About
 from appliance.core.ids import ContentId, ProviderId
 from appliance.core.retry import parse_retry_plan
 from appliance.core.submission import AnyContent
-from appliance.core.suppression import suppressed_text
+from appliance.core.suppression import Mail, suppressed_text
 from appliance.core.throttle import NO_LIMITS, Fare
 from appliance.flow.attempts import attempt_of, not_reached
 from appliance.flow.directory import DirectoryKeeper
@@ -242,7 +242,10 @@ class Relay:
         """What has to be made, or None if the delivery was settled instead."""
         domain = self._directory.current.domains_by_id.get(copy.domain)
         provider = self._directory.current.providers.get(copy.provider)
-        why = self._directory.suppression(copy.sub_account, copy.recipient)
+        mail = Mail(copy.dimensions.topic, domain.name if domain else "")
+        why = self._directory.suppression(
+            copy.sub_account, copy.recipient, now_ns, mail
+        )
         if why is not None:  # since it was accepted, or tried last
             self._drop(copy, suppressed_text(copy.recipient, why), now_ns)
         elif domain is None:

@@ -63,5 +63,8 @@ class Upkeep:
         )
         if pruned.events or pruned.messages:
             log.info("upkeep.pruned", events=pruned.events, messages=pruned.messages)
-        more = BATCH in (pruned.events, pruned.messages, pruned.keys)
+        if pruned.suppressions:
+            log.info("upkeep.suppressions_ended", suppressions=pruned.suppressions)
+        counts = (pruned.events, pruned.messages, pruned.keys, pruned.suppressions)
+        more = BATCH in counts
         return NEXT_SECONDS if more else PAUSE_SECONDS

@@ -81,8 +81,9 @@ class Patience:
     """How long a peer may take, in seconds, as far as looks tell.
 
     ``idle``: for a command, or for each 4 KiB of a mail: a byte a minute is no sign
-    of life. ``login``: until it has logged in. ``session``: in all. ``send``: to
-    read each 64 KiB of answers. ``handshake``: for TLS.
+    of life. ``login``: until it has logged in, or brought mail that we take without.
+    ``session``: in all. ``send``: to read each 64 KiB of answers. ``handshake``: for
+    TLS.
     """
 
     idle: float = 300.0  # RFC 5321 4.5.3.2.7
@@ -190,7 +191,7 @@ class SmtpSession:
     def _last_moment(self) -> float:
         if self._mute:  # what was begun has its own time
             return math.inf
-        return self._ends if self._server.authenticated else self._stranger_until
+        return self._ends if self._server.admitted else self._stranger_until
 
     def drain(self) -> None:
         """Begin no further mail: end now, or when the mail under way is taken."""

@@ -16,12 +16,14 @@ from appliance.settings.kinds import (
     HOST,
     LISTENERS,
     NAMESERVERS,
+    NETWORKS,
     ORIGINS,
     PATH,
     RETRY_PLAN,
     URL,
     HostPort,
     Kind,
+    Network,
     choice,
     duration,
     integer,
@@ -63,6 +65,12 @@ class Http:
         " domains without a verified tracking host begin with it. Empty: the"
         " address that is bound.",
     )
+    trusted_proxies: tuple[Network, ...] = _setting(
+        NETWORKS,
+        "127.0.0.1, ::1",
+        "Proxies in front of the HTTP door: of theirs it is X-Forwarded-For that tells"
+        " who opened or clicked.",
+    )
     max_body: int = _setting(
         size(1024, 1 << 30), "40MiB", "The largest request body that is taken."
     )
@@ -98,8 +106,14 @@ class Smtp:
     mx: tuple[HostPort, ...] = _setting(
         LISTENERS,
         "",
-        "Where other mail servers reach us, which expect 25; whoever logs in may"
-        " submit there too. Empty: nowhere.",
+        "Where other mail servers bring bounces and complaints, to return-path hosts"
+        " that are verified; they expect 25. Whoever logs in may submit there too."
+        " Empty: nowhere.",
+    )
+    mx_max_size: int = _setting(
+        size(1024, 1 << 30),
+        "10MiB",
+        "The largest bounce or complaint: some bring the whole mail back.",
     )
     host: str = _setting(
         HOST,
@@ -216,6 +230,30 @@ class Live:
         ORIGINS,
         "",
         "Origins, beside our own, whose pages may open the websocket.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Tracking:
+    """What is kept of opens, clicks and unsubscribes."""
+
+    ip: str = _setting(
+        choice("keep", "truncate", "drop"),
+        "truncate",
+        "What is kept of a visitor's IP address: all (keep), its network of 256, of"
+        " IPv6 its /48 (truncate), or nothing (drop).",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Suppression:
+    """How long an address gets no mail."""
+
+    hard_bounce_expiry: float = _setting(
+        duration(0),
+        "0s",
+        "After how long a hard bounce suppresses its address no more; 0s is never. An"
+        " entry keeps the end that it was made with.",
     )
 
 
@@ -426,6 +464,8 @@ class Settings:
     http: Http = Http()
     smtp: Smtp = Smtp()
     live: Live = Live()
+    tracking: Tracking = Tracking()
+    suppression: Suppression = Suppression()
     dns: Dns = Dns()
     domain: Domain = Domain()
     relay: Relay = Relay()

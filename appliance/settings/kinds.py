@@ -10,10 +10,11 @@ import ipaddress
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 Value = TypeVar("Value")
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _DURATION = re.compile(r"(\d{1,9})(ms|s|m|h|d)?")
 _DURATION_UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
@@ -228,6 +229,10 @@ def _read_plan(value: object) -> tuple[int, ...]:
     return tuple(int(duration(0).read(step)) for step in steps)
 
 
+def _read_networks(value: object) -> tuple[Network, ...]:
+    return tuple(map(ipaddress.ip_network, _items(value)))
+
+
 def _read_path(value: object) -> str:
     text = _text(value)
     # From wherever the server is started, it must be the same file.
@@ -238,6 +243,14 @@ def _read_path(value: object) -> str:
 
 def _spell_list(items: tuple[object, ...]) -> str:
     return ", ".join(map(str, items))
+
+
+def _spell_networks(networks: tuple[Network, ...]) -> str:
+    return _spell_list(tuple(map(_spell_network, networks)))
+
+
+def _spell_network(one: Network) -> str:
+    return str(one.network_address if one.num_addresses == 1 else one)
 
 
 def _spell_plan(pauses: tuple[int, ...]) -> str:
@@ -259,6 +272,11 @@ NAMESERVERS: Kind[tuple[HostPort, ...]] = Kind(
     'IP addresses such as 192.0.2.53 or 192.0.2.53:5353, with commas, or ""',
     _read_nameservers,
     _spell_list,
+)
+NETWORKS: Kind[tuple[Network, ...]] = Kind(
+    'IP addresses or networks such as 192.0.2.0/24, with commas, or ""',
+    _read_networks,
+    _spell_networks,
 )
 ORIGINS: Kind[tuple[str, ...]] = Kind(
     'origins such as https://dash.example.com, with commas, or ""',

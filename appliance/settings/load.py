@@ -26,6 +26,7 @@ RESERVED = frozenset(
         "POSTROOM_REQUIRE_INTEGRATION",
     }
 )
+OF_AGENT = "POSTROOM_AGENT_"  # the log agent has options of its own
 DEFAULT = "default"
 MAX_FILE_BYTES = 1 << 20
 _SHOWN_CHARS = 60
@@ -159,7 +160,8 @@ def _build(values: Mapping[str, object]) -> Settings:
 
 def _from_environ(environ: Mapping[str, str]) -> Iterator[_Given]:
     for variable, value in sorted(environ.items()):
-        if variable.startswith(PREFIX) and variable not in RESERVED:
+        reserved = variable in RESERVED or variable.startswith(OF_AGENT)
+        if variable.startswith(PREFIX) and not reserved:
             key = variable.removeprefix(PREFIX).lower().replace("_", ".", 1)
             yield _Given(f"environment {variable}", key, value)
 

@@ -69,6 +69,11 @@ class SmtpServer:
         return self._session.authenticated
 
     @property
+    def admitted(self) -> bool:
+        """True once a login was let in, or a recipient taken without one."""
+        return self._session.admitted
+
+    @property
     def hello(self) -> str:
         """The name the client gave itself: any word at all, or empty."""
         return self._session.hello
@@ -235,7 +240,8 @@ class SmtpServer:
     def _judge(self, verb: Verb, content: Content) -> Event | None:
         """Hand a whole message up, or refuse what is none."""
         session = self._session
-        verdict = content.finish(normalise=session.manners.normalise_line_ends)
+        normalise = session.manners.normalise_line_ends or session.unasked
+        verdict = content.finish(normalise=normalise)
         session.transaction.content = None
         session.move(verb)
         if isinstance(verdict, Reply):
@@ -279,9 +285,10 @@ class SmtpServer:
             session.transaction.content = Content(session.max_size)
             return  # said behind the chunk
         if verb is Verb.RESPONSE:
-            session.authenticated = True
+            session.authenticated = session.admitted = True
         elif verb is Verb.RCPT:
             session.transaction.taken += 1
+            session.admitted = True
         elif verb is Verb.DATA:
             session.transaction.content = DottedContent(session.max_size)
             reply = reply if reply.code // 100 == _GO_ON else words.GO_AHEAD

@@ -219,6 +219,41 @@ MOVES: Final[dict[State, dict[Verb, State | Reply]]] = {
     State.CLOSED: {},
 }
 
+# What is different at a door that takes mail without a login, until there is one.
+# Mail may come in clear as it may under TLS: RFC 3207 4 forbids a public server to
+# insist on it.
+_UNASKED: Final[dict[Verb, State | Reply]] = {
+    Verb.MAIL: State.ENVELOPE,
+    Verb.RCPT: MAIL_FIRST,
+    Verb.DATA: MAIL_FIRST,
+    Verb.BDAT: MAIL_FIRST,
+    Verb.LAST: MAIL_FIRST,
+}
+_AMID: Final[dict[Verb, State | Reply]] = {
+    Verb.STARTTLS: MAIL_TWICE,
+    Verb.AUTH: MAIL_TWICE,
+}
+OPEN_MOVES: Final[dict[State, dict[Verb, State | Reply]]] = {
+    **MOVES,
+    State.CONNECTED: {
+        **MOVES[State.CONNECTED],
+        Verb.MAIL: EHLO_FIRST,
+        Verb.RCPT: EHLO_FIRST,
+        Verb.DATA: EHLO_FIRST,
+        Verb.BDAT: EHLO_FIRST,
+        Verb.LAST: EHLO_FIRST,
+    },
+    State.CLEAR: {**MOVES[State.CLEAR], **_UNASKED},
+    State.INTRODUCED: {**MOVES[State.INTRODUCED], **_UNASKED},
+    State.ENVELOPE: {**MOVES[State.ENVELOPE], **_AMID},
+    State.UNWANTED: {**MOVES[State.UNWANTED], **_AMID},
+    State.ADDRESSED: {**MOVES[State.ADDRESSED], **_AMID},
+    State.CHUNKED: {**MOVES[State.CHUNKED], **_AMID},
+    State.SPOILT: {**MOVES[State.SPOILT], **_AMID},
+}
+# Where READY is for somebody who has not logged in: by whether TLS covers it.
+OPEN_READY: Final = {False: State.CLEAR, True: State.INTRODUCED}
+
 # The state that a refusal leaves, whoever refused; where a verb is not named, the
 # one it was.
 AFTER_REFUSAL: Final[dict[State, dict[Verb, State]]] = {

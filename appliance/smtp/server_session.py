@@ -13,7 +13,14 @@ from appliance.smtp.content import Content
 from appliance.smtp.reply import Reply
 from appliance.smtp.sasl import Exchange
 from appliance.smtp.server_events import Event
-from appliance.smtp.server_moves import AFTER_REFUSAL, MOVES, State, Verb
+from appliance.smtp.server_moves import (
+    AFTER_REFUSAL,
+    MOVES,
+    OPEN_MOVES,
+    OPEN_READY,
+    State,
+    Verb,
+)
 
 _CLIENTS_FAULT: Final = 5  # the first digit
 
@@ -32,9 +39,12 @@ class Manners:
             session that serves is not ended by one bad address a day. The
             recipients of one transaction that the caller refuses count once: a
             list with many dead addresses is no attack.
-        starttls: True if TLS can be had; mail and logins need it in any case.
+        starttls: True if TLS can be had; logins need it in any case, and so does
+            mail unless `open` says else.
         normalise_line_ends: a CR or LF alone in content becomes CRLF; otherwise
             it refuses the message (RFC 5321 2.3.8).
+        open: mail may come without a login, and in clear. Its line ends are made
+            right: who bounces a mail is no client of ours that could mend its ways.
     """
 
     host: str
@@ -45,6 +55,7 @@ class Manners:
     max_errors: int
     starttls: bool
     normalise_line_ends: bool = False
+    open: bool = False
 
 
 @dataclass(slots=True)
@@ -71,6 +82,7 @@ class Session:
     """All that is known of one session, and the only way to change its state."""
 
     __slots__ = (
+        "admitted",
         "asked",
         "authenticated",
         "chunk",
@@ -97,6 +109,7 @@ class Session:
         self.state = State.SECURED if encrypted else State.CONNECTED
         self.encrypted = encrypted
         self.authenticated = False
+        self.admitted = False
         self.hello = ""
         self.extended = False
         self.injected = False
@@ -106,6 +119,16 @@ class Session:
         self.asked: Verb | None = None  # what the caller has to decide
         self.out: list[bytes] = []
         self.commands = self.messages = self.errors = 0
+
+    @property
+    def unasked(self) -> bool:
+        """True while mail may come from somebody who has not logged in."""
+        return self.manners.open and not self.authenticated
+
+    @property
+    def moves(self) -> dict[Verb, State | Reply]:
+        """What may be said now, and where it leads."""
+        return (OPEN_MOVES if self.unasked else MOVES)[self.state]
 
     def say(self, reply: Reply) -> None:
         """Queue a reply."""
@@ -118,7 +141,7 @@ class Session:
 
     def move(self, verb: Verb) -> None:
         """Go where this leads, now that it is agreed to."""
-        after = MOVES[self.state][verb]
+        after = self.moves[verb]
         assert isinstance(after, State)
         self._enter(after)
 
@@ -159,5 +182,7 @@ class Session:
         self.state = state
         if state is State.READY or state is State.CLOSED:
             self.transaction = Transaction()
+            if state is State.READY and self.unasked:
+                self.state = OPEN_READY[self.encrypted]
         elif state is State.SPOILT:
             self.transaction.content = None

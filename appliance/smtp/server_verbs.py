@@ -20,7 +20,7 @@ from appliance.smtp.commands import (
 from appliance.smtp.reply import Reply
 from appliance.smtp.sasl import Exchange
 from appliance.smtp.server_events import CONTENT_ASKED, Event, TlsAsked
-from appliance.smtp.server_moves import ASIDE, MOVES, Verb
+from appliance.smtp.server_moves import ASIDE, Verb
 from appliance.smtp.server_session import Chunk, Session, Transaction
 
 
@@ -49,7 +49,7 @@ def _do(session: Session, verb: Verb, argument: str) -> Event | Reply | None:
     if verb is Verb.BDAT:
         return _bdat(session, argument)
     if verb not in ASIDE:
-        move = MOVES[session.state][verb]
+        move = session.moves[verb]
         if isinstance(move, Reply):
             return move
     if argument and verb in _BARE:
@@ -151,7 +151,7 @@ def _bdat(session: Session, argument: str) -> Event | None:
         session.close(announced)
         return None
     verb, size = announced
-    move = MOVES[session.state][verb]
+    move = session.moves[verb]
     refusal = move if isinstance(move, Reply) else None
     session.chunk = Chunk(verb, size, size, refusal)
     if refusal is None and session.transaction.content is None:

@@ -80,15 +80,18 @@ def decode_detail(data: bytes) -> Detail:
         to=tuple(map(unpack_mailbox, to)),
         cc=tuple(map(unpack_mailbox, form.cc)),
         tracking=Tracking(form.opens, form.clicks, form.unsubscribes),
-        dimensions=Dimensions(
-            groups=form.groups,
-            tags=form.tags,
-            topic=form.topic,
-            campaign=form.campaign,
-            metadata=form.metadata,
-        ),
+        dimensions=_dimensions(form),
         envelope_sender=form.envelope_sender,
     )
+
+
+def decode_dimensions(data: bytes) -> Dimensions:
+    """The dimensions of the detail that was encoded, and no more of it."""
+    return _dimensions(_decoder.decode(data))
+
+
+def _dimensions(form: _Form) -> Dimensions:
+    return Dimensions(form.groups, form.tags, form.topic, form.campaign, form.metadata)
 
 
 def encode_fields(fields: Mapping[str, str]) -> bytes | None:

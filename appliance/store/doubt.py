@@ -36,7 +36,7 @@ _OVERDUE = (
     " ORDER BY due_ns LIMIT ?"
 )
 _ONE = f"{_SELECT} WHERE uuid = ? AND state = 5"
-_MANY = f"{_SELECT} WHERE uuid IN (:values) AND state = 5"
+_MANY = f"{_SELECT} WHERE uuid IN (:values) AND state IN (4, 5)"
 _Row: TypeAlias = tuple[int, bytes, int | None, int, int, str, int]
 
 
@@ -146,7 +146,7 @@ def settle_doubt(
 
 
 def prove_sent(tx: Tx, uuids: list[bytes], evidence: str, now_ns: int) -> int:
-    """How many of these were in doubt and are now known to be sent.
+    """How many of these were in doubt, or held, and are now known to be sent.
 
     ``uuids`` must not be empty.
     """
@@ -154,7 +154,7 @@ def prove_sent(tx: Tx, uuids: list[bytes], evidence: str, now_ns: int) -> int:
     items = [
         proven(one, evidence, now_ns, was_sent=True) for one in _doubtful(tx, rows)
     ]
-    return sum(settle_doubts(tx, items))
+    return sum(settle_doubts(tx, items)) + sum(settle_from(tx, State.HELD, items))
 
 
 def _doubtful(view: View, rows: list[_Row]) -> list[Doubtful]:

@@ -1,5 +1,6 @@
 """Everything about one message, read at one moment."""
 
+from dataclasses import dataclass
 from typing import TypeAlias
 from uuid import UUID
 
@@ -8,12 +9,15 @@ from appliance.core.delivery import Role, State
 from appliance.core.event import EventFilter
 from appliance.core.ids import DeliveryId, ProviderId, SubAccountId
 from appliance.core.story import Head, Key, Plot, Story, Verdict
-from appliance.core.suppression import SuppressionReason, domain_key
+from appliance.core.suppression import Mail, Stop, WholeDomain
 from appliance.store.attempts import list_attempts
 from appliance.store.deferrals import get_deferral
+from appliance.store.detail_codec import decode_dimensions
 from appliance.store.domains import get_domain
+from appliance.store.engagement import get_tally
 from appliance.store.events import list_events
 from appliance.store.health import load_health
+from appliance.store.suppressions import get_suppressions
 from appliance.store.tokens import Tokens
 from appliance.store.transaction import View, to_uuid
 from appliance.store.waits import load_waits
@@ -52,6 +56,16 @@ _PLOT = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """What all copies of a message have in common."""
+
+    sub_account: SubAccountId
+    mail: Mail
+    limits: Tokens
+    now_ns: int
+
+
 def explain(view: View, uuid: UUID, now_ns: int) -> Story | None:
     """The story of the message with this UUID, or of one delivery of it by its own.
 
@@ -59,7 +73,7 @@ def explain(view: View, uuid: UUID, now_ns: int) -> Story | None:
     """
     events = tuple(list_events(view, EventFilter(message=uuid), limit=MAX_EVENTS))
     row = view.db.execute(
-        "SELECT id, uuid, sub_account FROM message"
+        "SELECT id, uuid, sub_account, sender, detail FROM message"
         " WHERE id = (SELECT message FROM delivery WHERE uuid = ?)",
         (uuid.bytes,),
     ).fetchone()
@@ -68,11 +82,16 @@ def explain(view: View, uuid: UUID, now_ns: int) -> Story | None:
     plots: tuple[Plot, ...] = ()
     more = 0
     if row is not None:
-        message, message_uuid, sub_account = row
+        message, message_uuid, sub_account, sender, detail = row
         whole = to_uuid(message_uuid) == uuid
         rows, more = _plot_rows(view, message, None if whole else uuid)
-        limits = load_waits(view, now_ns)
-        plots = tuple(_plot(view, row, sub_account, limits) for row in rows)
+        around = _Around(
+            SubAccountId(sub_account),
+            Mail(decode_dimensions(detail).topic, sender.rpartition("@")[2]),
+            load_waits(view, now_ns),
+            now_ns,
+        )
+        plots = tuple(_plot(view, row, around) for row in rows)
     names = view.db.execute("SELECT id, name FROM provider")
     return Story(
         head=None if row is None else _head(view, row[0]),
@@ -133,7 +152,7 @@ def _plot_rows(
     return rows, all_ - len(rows)
 
 
-def _plot(view: View, row: _PlotRow, sub_account: int, limits: Tokens) -> Plot:
+def _plot(view: View, row: _PlotRow, around: _Around) -> Plot:
     id_, uuid, role, recipient, state, attempts, pool, provider, share, *_ = row
     return Plot(
         id=DeliveryId(id_),
@@ -149,30 +168,29 @@ def _plot(view: View, row: _PlotRow, sub_account: int, limits: Tokens) -> Plot:
         last_code=row[9],
         last_text=row[10],
         waits_for=row[11],
-        limit=limits.of_waiting(State(state), provider, row[17], row[13]),
+        limit=around.limits.of_waiting(State(state), provider, row[17], row[13]),
         created_ns=row[12],
         due_ns=row[13],
         settled_ns=row[14],
         dot_ns=row[15],
-        suppression=_verdict(view, sub_account, recipient),
+        suppression=_verdict(view, around, recipient),
         tries=tuple(list_attempts(view, DeliveryId(id_))),
         deferral=get_deferral(view, DeliveryId(id_)),
+        engagement=get_tally(view, DeliveryId(id_)),
     )
 
 
-def _verdict(view: View, sub_account: int, recipient: str) -> Verdict | None:
+def _verdict(view: View, around: _Around, recipient: str) -> Verdict | None:
+    """Why this recipient does not get this mail, in the order memory looks for it."""
     local, _, domain = recipient.rpartition("@")
-    keys = Address(local, domain).key, domain_key(domain)
-    row = view.db.execute(
-        "SELECT reason, at_ns, description, address FROM suppression"
-        " WHERE sub_account = ? AND address IN (?, ?) AND lifted = 0"
-        " ORDER BY length(address) DESC LIMIT 1",  # the address before its domain
-        (sub_account, *keys),
-    ).fetchone()
-    if row is None:
-        return None
-    reason, at_ns, description, key = row
-    label = SuppressionReason(reason).label
-    if key == keys[1]:
-        label += f", *{key}"
-    return Verdict(label, at_ns, description)
+    for target in (Address(local, domain), WholeDomain(domain)):
+        for one in get_suppressions(
+            view, around.sub_account, target, now_ns=around.now_ns
+        ):
+            if one.scope not in around.mail.scopes:
+                continue
+            label = Stop(one.reason, one.scope).label
+            if isinstance(target, WholeDomain):
+                label += f", {target}"
+            return Verdict(label, one.at_ns, one.description)
+    return None

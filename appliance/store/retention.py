@@ -7,6 +7,7 @@ import msgspec
 from appliance.store.deferrals import forget_delays
 from appliance.store.idempotency import forget_keys
 from appliance.store.login_blocks import forget_login_blocks
+from appliance.store.suppressions import expire
 from appliance.store.transaction import Tx
 
 _SPARE_PAGES = 25_000  # 100 MB of free pages are kept for reuse
@@ -22,6 +23,7 @@ class Pruned:
     deliveries: int
     contents: int
     keys: int = 0
+    suppressions: int = 0
 
 
 def prune(
@@ -35,8 +37,9 @@ def prune(
 ) -> Pruned:
     """Remove at most ``batch`` old events, idempotency keys and finished messages.
 
-    A message is old when its last delivery was settled that long ago. Pages
-    that are free in great number go back to the file system by and by.
+    A message is old when its last delivery was settled that long ago. As many
+    suppressions that have ended are lifted. Pages that are free in great number go
+    back to the file system by and by.
     """
     # Each look is at the oldest rows only, however many there are behind them.
     events = tx.db.execute(
@@ -47,12 +50,13 @@ def prune(
     keys = forget_keys(tx, now_ns - keep_keys_ns, batch)
     forget_login_blocks(tx, now_ns)
     forget_delays(tx, now_ns, batch)
+    lifted = expire(tx, now_ns, batch)
     old = _old_messages(tx, now_ns - keep_messages_ns, batch)
     messages, deliveries, contents = _delete_messages(tx, old) if old else (0, 0, 0)
     (free,) = tx.db.execute("PRAGMA freelist_count").fetchone()
     if free > _SPARE_PAGES:
         tx.db.execute(f"PRAGMA incremental_vacuum({_PAGES_AT_ONCE})").fetchall()
-    return Pruned(events, messages, deliveries, contents, keys)
+    return Pruned(events, messages, deliveries, contents, keys, lifted)
 
 
 def _old_messages(tx: Tx, before_ns: int, batch: int) -> list[tuple[int, int]]:
@@ -75,6 +79,11 @@ def _delete_messages(tx: Tx, old: list[tuple[int, int]]) -> tuple[int, int, int]
     contents = msgspec.json.encode([content for _, content in old]).decode()
     tx.db.execute(
         "DELETE FROM attempt WHERE delivery IN (SELECT id FROM delivery"
+        " WHERE message IN (SELECT value FROM json_each(?)))",
+        (messages,),
+    )
+    tx.db.execute(
+        "DELETE FROM engagement WHERE delivery IN (SELECT id FROM delivery"
         " WHERE message IN (SELECT value FROM json_each(?)))",
         (messages,),
     )

@@ -2,18 +2,25 @@
 
 Intake and the relay ask memory, not this table. Each change has a number, so that
 memory follows by reading what changed behind the last number it knows, however long
-the whole list is. The first reason is kept until the entry is lifted.
+the whole list is. Of what is added by itself the first reason is kept until the entry
+is lifted, and the later of two ends; a hand changes both.
+
+An entry that has ended counts no more at that moment, and is lifted by ``expire`` some
+time later. Until then it is shown to whoever does not say what time it is.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from appliance.core.ids import SubAccountId, uuid7
 from appliance.core.suppression import (
     ALL,
+    EVERYTHING,
+    Scope,
     Source,
+    Stop,
     Suppression,
     SuppressionFilter,
     SuppressionReason,
@@ -21,27 +28,26 @@ from appliance.core.suppression import (
 )
 from appliance.store.transaction import Tx, View, to_uuid
 
-_COLUMNS = "id, uuid, sub_account, address, reason, at_ns, description, source"
-_SELECT = f"SELECT {_COLUMNS}, delivery FROM suppression"  # noqa: S608
+_SELECT = (
+    "SELECT id, uuid, sub_account, address, reason, at_ns, description, source,"
+    " delivery, topic, domain, expires_ns FROM suppression"
+)
+_KEY = "sub_account = ? AND address = ? AND topic = ? AND domain = ? AND lifted = 0"
+_HOLDS = "(expires_ns IS NULL OR expires_ns > ?)"
+NEXT_CHANGE = "(SELECT suppressions + 1 FROM meta)"
+
+# By what memory finds an entry: whose, the address or domain, and for what mail.
+Known: TypeAlias = tuple[SubAccountId, str, Scope]
+_FOR_EVER = {int(reason): Stop(reason) for reason in SuppressionReason}
 
 
 @dataclass(frozen=True, slots=True)
 class SuppressionChanges:
-    """What memory of (sub-account, key) must take in to be up to date."""
+    """What memory must take in to be up to date."""
 
     upto: int
-    added: Mapping[tuple[SubAccountId, str], SuppressionReason]
-    lifted: tuple[tuple[SubAccountId, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class NewSuppression:
-    """An entry to be, by hand: what is suppressed, why, and since when."""
-
-    target: Target
-    reason: SuppressionReason
-    at_ns: int
-    description: str = ""
+    added: Mapping[Known, Stop]
+    lifted: tuple[Known, ...]
 
 
 def add_suppression(
@@ -54,6 +60,8 @@ def add_suppression(
     description: str = "",
     source: Source | None = None,
     delivery: UUID | None = None,
+    scope: Scope = EVERYTHING,
+    expires_ns: int | None = None,
 ) -> bool:
     """True if the address is newly suppressed; an older reason is kept.
 
@@ -61,92 +69,106 @@ def add_suppression(
     is the copy that was the cause.
     """
     done = tx.db.execute(
-        "INSERT INTO suppression (uuid, sub_account, address, reason, at_ns,"
-        " description, source, delivery, change)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, (SELECT suppressions + 1 FROM meta))"
-        " ON CONFLICT (sub_account, address) DO UPDATE SET lifted = 0,"
+        "INSERT INTO suppression"  # noqa: S608 - our own text
+        " (uuid, sub_account, address, topic, domain, reason, at_ns, description,"
+        " source, delivery, expires_ns, change)"
+        f" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, {NEXT_CHANGE})"
+        " ON CONFLICT (sub_account, address, topic, domain) DO UPDATE SET lifted = 0,"
         " reason = excluded.reason, at_ns = excluded.at_ns,"
         " description = excluded.description, source = excluded.source,"
-        " delivery = excluded.delivery, change = excluded.change"
-        " WHERE lifted = 1",
+        " delivery = excluded.delivery, expires_ns = excluded.expires_ns,"
+        " change = excluded.change"
+        " WHERE lifted = 1 OR suppression.expires_ns <= excluded.at_ns",
         (
             uuid7().bytes,
             sub_account,
             address.key,
+            *scope,
             int(reason),
             now_ns,
             description,
             int(reason if source is None else source),
             None if delivery is None else delivery.bytes,
+            expires_ns,
         ),
     )
-    return _count_change(tx, done.rowcount)
-
-
-def add_suppressions(
-    tx: Tx, sub_account: SubAccountId, items: Sequence[NewSuppression]
-) -> int:
-    """How many of these are new."""
-    return sum(_add(tx, sub_account, item) for item in items)
-
-
-def put_suppressions(
-    tx: Tx, sub_account: SubAccountId, items: Sequence[NewSuppression]
-) -> list[tuple[Suppression, bool]]:
-    """The entry of each of these as it is now, and whether it is new."""
-    made: list[tuple[Suppression, bool]] = []
-    for item in items:
-        is_new = _add(tx, sub_account, item)
-        one = get_suppression(tx, sub_account, item.target)
-        assert one is not None
-        made.append((one, is_new))
-    return made
+    if count_change(tx, done.rowcount):
+        return True
+    _prolong(tx, (sub_account, address.key, *scope), expires_ns)
+    return False
 
 
 def remove_suppression(
-    tx: Tx, sub_account: SubAccountId, address: Target
+    tx: Tx, sub_account: SubAccountId, address: Target, scope: Scope = EVERYTHING
 ) -> Suppression | None:
     """The entry that was lifted, None if there was none."""
-    found = get_suppression(tx, sub_account, address)
+    found = get_suppression(tx, sub_account, address, scope)
     if found is not None:
-        done = tx.db.execute(
-            "UPDATE suppression"
-            " SET lifted = 1, change = (SELECT suppressions + 1 FROM meta)"
-            " WHERE id = ?",
-            (found.id,),
-        )
-        _count_change(tx, done.rowcount)
+        lift(tx, found)
     return found
 
 
-def remove_suppressions(
-    tx: Tx, sub_account: SubAccountId, targets: Sequence[Target]
-) -> list[Suppression]:
-    """The entries that were lifted."""
-    lifted = (remove_suppression(tx, sub_account, one) for one in targets)
-    return [one for one in lifted if one is not None]
+def lift(tx: Tx, one: Suppression) -> None:
+    """Let an entry count no more."""
+    done = tx.db.execute(
+        f"UPDATE suppression SET lifted = 1, change = {NEXT_CHANGE}"  # noqa: S608
+        " WHERE id = ?",
+        (one.id,),
+    )
+    count_change(tx, done.rowcount)
+
+
+def expire(tx: Tx, now_ns: int, batch: int) -> int:
+    """Lift at most ``batch`` entries that have ended; returns how many."""
+    done = tx.db.execute(
+        f"UPDATE suppression SET lifted = 1, change = {NEXT_CHANGE}"  # noqa: S608
+        " WHERE id IN (SELECT id FROM suppression"
+        " WHERE lifted = 0 AND expires_ns <= ? ORDER BY expires_ns LIMIT ?)",
+        (now_ns, batch),
+    )
+    count_change(tx, done.rowcount)
+    return done.rowcount
 
 
 def get_suppression(
-    view: View, sub_account: SubAccountId, address: Target
+    view: View,
+    sub_account: SubAccountId,
+    address: Target,
+    scope: Scope = EVERYTHING,
 ) -> Suppression | None:
-    """The entry of exactly this address or domain."""
+    """The entry of exactly this address or domain, for exactly this mail."""
     row = view.db.execute(
-        f"{_SELECT} WHERE sub_account = ? AND address = ? AND lifted = 0",
-        (sub_account, address.key),
+        f"{_SELECT} WHERE {_KEY}", (sub_account, address.key, *scope)
     ).fetchone()
     return None if row is None else _suppression(row)
 
 
+def get_suppressions(
+    view: View, sub_account: SubAccountId, address: Target, *, now_ns: int = 0
+) -> list[Suppression]:
+    """All entries of exactly this address or domain, that for all mail first."""
+    rows = view.db.execute(
+        f"{_SELECT} WHERE sub_account = ? AND address = ? AND lifted = 0"
+        f" AND {_HOLDS} ORDER BY topic, domain",
+        (sub_account, address.key, now_ns),
+    )
+    return [_suppression(row) for row in rows]
+
+
 def list_suppressions(
-    view: View, sub_account: SubAccountId, *, after: int = 0, limit: int
+    view: View,
+    sub_account: SubAccountId,
+    *,
+    after: int = 0,
+    limit: int,
+    now_ns: int = 0,
 ) -> list[Suppression]:
     """The first ``limit`` suppressions with an id above ``after``, in order."""
     rows = view.db.execute(
         # The plus: by number, page by page, instead of sorting all for each page.
         f"{_SELECT} WHERE +sub_account = ? AND id > ? AND lifted = 0"
-        " ORDER BY id LIMIT ?",
-        (sub_account, after, limit),
+        f" AND {_HOLDS} ORDER BY id LIMIT ?",
+        (sub_account, after, now_ns, limit),
     )
     return [_suppression(row) for row in rows]
 
@@ -158,9 +180,10 @@ def find_suppressions(
     *,
     offset: int = 0,
     limit: int,
+    now_ns: int = 0,
 ) -> list[Suppression]:
     """The wanted suppressions, newest first."""
-    where, values = _where(sub_account, wanted)
+    where, values = _where(sub_account, wanted, now_ns)
     rows = view.db.execute(
         f"{_SELECT} WHERE {where} ORDER BY at_ns DESC, id DESC LIMIT ? OFFSET ?",
         (*values, limit, offset),
@@ -169,10 +192,14 @@ def find_suppressions(
 
 
 def count_suppressions(
-    view: View, sub_account: SubAccountId, wanted: SuppressionFilter = ALL
+    view: View,
+    sub_account: SubAccountId,
+    wanted: SuppressionFilter = ALL,
+    *,
+    now_ns: int = 0,
 ) -> int:
     """How many suppressions are wanted."""
-    where, values = _where(sub_account, wanted)
+    where, values = _where(sub_account, wanted, now_ns)
     row = view.db.execute(
         f"SELECT count(*) FROM suppression WHERE {where}",  # noqa: S608
         values,
@@ -182,39 +209,51 @@ def count_suppressions(
 
 def load_suppression_changes(view: View, after: int) -> SuppressionChanges:
     """What changed behind change number ``after``; behind 0 that is everything."""
-    added: dict[tuple[SubAccountId, str], SuppressionReason] = {}
-    lifted: list[tuple[SubAccountId, str]] = []
+    added: dict[Known, Stop] = {}
+    lifted: list[Known] = []
     upto = after
-    for sub_account, address, reason, is_lifted, change in view.db.execute(
-        "SELECT sub_account, address, reason, lifted, change FROM suppression"
-        " WHERE change > ? ORDER BY change",
+    rows = view.db.execute(
+        "SELECT sub_account, address, topic, domain, reason, expires_ns, lifted,"
+        " change FROM suppression WHERE change > ? ORDER BY change",
         (after,),
-    ):
+    )
+    for owner, address, topic, domain, reason, expires_ns, is_lifted, change in rows:
+        # Nearly all are for all mail and for ever: they share what they can.
+        scope = Scope(topic, domain) if topic or domain else EVERYTHING
+        known = SubAccountId(owner), address, scope
         if is_lifted:
-            lifted.append((SubAccountId(sub_account), address))
+            lifted.append(known)
+        elif scope is EVERYTHING and expires_ns is None:
+            added[known] = _FOR_EVER[reason]
         else:
-            added[SubAccountId(sub_account), address] = SuppressionReason(reason)
+            added[known] = Stop(SuppressionReason(reason), scope, expires_ns)
         upto = change
     return SuppressionChanges(upto, added, tuple(lifted))
 
 
-def _add(tx: Tx, sub_account: SubAccountId, item: NewSuppression) -> bool:
-    return add_suppression(
-        tx,
-        sub_account,
-        item.target,
-        reason=item.reason,
-        now_ns=item.at_ns,
-        description=item.description,
-        source=Source.HAND,
+def count_change(tx: Tx, rows: int) -> bool:
+    """Give a change of so many rows its number; False if there was none."""
+    if rows:
+        tx.db.execute("UPDATE meta SET suppressions = suppressions + 1")
+    return bool(rows)
+
+
+def _prolong(tx: Tx, key: tuple[object, ...], expires_ns: int | None) -> None:
+    """Let an entry last until that moment, if it would end sooner."""
+    done = tx.db.execute(
+        f"UPDATE suppression SET expires_ns = ?, change = {NEXT_CHANGE}"  # noqa: S608
+        f" WHERE {_KEY} AND expires_ns < coalesce(?, 9e18)",
+        (expires_ns, *key, expires_ns),
     )
+    count_change(tx, done.rowcount)
 
 
 def _where(
-    sub_account: SubAccountId, wanted: SuppressionFilter
+    sub_account: SubAccountId, wanted: SuppressionFilter, now_ns: int
 ) -> tuple[str, list[object]]:
     """The condition and its values."""
     parts: list[tuple[str, object]] = [("sub_account = ?", sub_account)]
+    parts.append((_HOLDS, now_ns))
     if wanted.reason is not None:
         parts.append(("reason = ?", int(wanted.reason)))
     if wanted.search:
@@ -223,12 +262,15 @@ def _where(
         parts.append(("at_ns >= ?", wanted.from_ns))
     if wanted.until_ns is not None:
         parts.append(("at_ns < ?", wanted.until_ns))
+    if wanted.scope is not None:
+        parts += ("topic = ?", wanted.scope.topic), ("domain = ?", wanted.scope.domain)
     where = " AND ".join(["lifted = 0", *(text for text, _ in parts)])
     return where, [value for _, value in parts]
 
 
 def _suppression(row: Sequence[Any]) -> Suppression:
-    id_, uuid, sub_account, address, reason, at_ns, description, source, delivery = row
+    id_, uuid, sub_account, address, reason, at_ns, description, *rest = row
+    source, delivery, topic, domain, expires_ns = rest
     return Suppression(
         id_,
         to_uuid(uuid),
@@ -239,10 +281,6 @@ def _suppression(row: Sequence[Any]) -> Suppression:
         description,
         Source(source),
         None if delivery is None else to_uuid(delivery),
+        Scope(topic, domain),
+        expires_ns,
     )
-
-
-def _count_change(tx: Tx, rows: int) -> bool:
-    if rows:
-        tx.db.execute("UPDATE meta SET suppressions = suppressions + 1")
-    return bool(rows)

@@ -13,18 +13,28 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from scripts.benchmarks.agent import measure_agent
 from scripts.benchmarks.http_door import measure_http
+from scripts.benchmarks.ingestion import FULL as MANY
+from scripts.benchmarks.ingestion import QUICK as SOME
+from scripts.benchmarks.ingestion import measure_ingestion
 from scripts.benchmarks.relay import FULL, QUICK, measure_relay
 from scripts.benchmarks.report import Bound, say, table
 from scripts.benchmarks.smtp_door import measure_smtp
 from scripts.benchmarks.tools import BenchError
+from scripts.benchmarks.tracker import FULL as LONG
+from scripts.benchmarks.tracker import QUICK as SHORT
+from scripts.benchmarks.tracker import measure_tracker
 from tests.fakes.programs import package_of, program
 
-DOORS = ("http", "smtp", "relay")
+DOORS = ("http", "smtp", "relay", "tracker", "ingestion", "agent")
 NEEDED = {
     "http": ("postfix", "smtp-source", "opendkim", "openssl", "cc"),
     "smtp": ("postfix", "openssl", "cc"),
     "relay": ("cc",),
+    "tracker": ("cc",),
+    "ingestion": (),
+    "agent": (),
 }
 PACKAGES = {"cc": "gcc libc6-dev"}
 OPENSSL = Path("/usr/include/openssl/ssl.h")
@@ -63,6 +73,17 @@ def measure(
         bounds += kept
     if "relay" in doors:
         kept, facts["relay"] = measure_relay(QUICK if quick else FULL)
+        bounds += kept
+    if "tracker" in doors:
+        kept, facts["tracker"] = measure_tracker(SHORT if quick else LONG)
+        bounds += kept
+    if "ingestion" in doors:
+        kept, facts["ingestion"] = measure_ingestion(SOME if quick else MANY)
+        bounds += kept
+    if "agent" in doors:
+        kept, facts["agent"] = measure_agent(
+            os.environ["POSTROOM_PROGRAM"], quick=quick
+        )
         bounds += kept
     return bounds, facts
 

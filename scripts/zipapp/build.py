@@ -32,6 +32,8 @@ PYTHONS = ("3.11", "3.12", "3.13")
 PER_PYTHON = ("cffi", "markupsafe", "msgspec")
 # cryptography needs cffi's compiled half only; the rest is for building modules.
 UNUSED_FOLDERS = ("bin", "cffi", "man", "pycparser", "share")
+# PyYAML reads a file of ten lines without its compiled half.
+UNUSED_FILES = ("yaml/_yaml.*.so",)
 # hypercorn.testing and quart.testing are imported by quart itself: not listed.
 UNUSED_NAMES = frozenset({"tests", "_tests", "__pycache__"})
 UNUSED_SUFFIXES = frozenset({".pyi", ".c", ".h", ".cpp", ".pxd", ".pyx"})
@@ -161,6 +163,9 @@ def _prune(folder: Path) -> None:
     """What no run of postroom reads is gone."""
     for name in UNUSED_FOLDERS:
         shutil.rmtree(folder / name, ignore_errors=True)
+    for pattern in UNUSED_FILES:
+        for path in folder.glob(pattern):
+            path.unlink()
     for path in sorted(folder.rglob("*"), reverse=True):
         if path.is_dir():
             if path.name in UNUSED_NAMES:

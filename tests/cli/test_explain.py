@@ -8,6 +8,8 @@ from uuid import UUID
 
 import pytest
 
+from appliance.cli.explain import _end
+
 from .conftest import Postroom
 
 
@@ -66,3 +68,13 @@ def test_people_see_what_the_upstream_still_tries(
     assert ": 451 4.2.1 busy" in told
     assert "(mx.example)" in told
     assert "\x1b" not in told
+
+
+def test_people_see_the_end_and_where_it_was_learnt() -> None:
+    """In words, as far as it is known."""
+    end = {"what": "hard_bounced", "at": "noon", "reason": "", "learntFrom": ""}
+    assert _end(end) == "hard bounced at noon"
+    end |= {"reason": "user_unknown", "learntFrom": "the upstream's log"}
+    assert _end(end) == (
+        "hard bounced (user unknown) at noon, learnt from the upstream's log"
+    )

@@ -15,6 +15,7 @@ from appliance.core.breaker import Health
 from appliance.flow.setup import DataFolder, open_data
 from appliance.store.health import save_health
 from appliance.store.providers import list_providers
+from appliance.store.returns import add_return_counts
 
 from .conftest import Postroom
 
@@ -59,6 +60,7 @@ def test_a_stopped_server_has_a_status(ready: Postroom, data: Path) -> None:
         "defaultPool": "sandbox",
         "domains": {},
         "blocked": {},
+        "returned": {},
     }
 
 
@@ -141,3 +143,17 @@ def test_a_damaged_file_of_addresses_is_no_server(ready: Postroom, data: Path) -
         for content in ("", "[]", "5", "{", "\xff"):
             (data / "run" / "addresses.json").write_text(content, encoding="latin-1")
             assert json.loads(ready("status", "--json").stdout)["running"] is False
+
+
+def test_what_came_back_is_counted(ready: Postroom, data: Path) -> None:
+    """ATTACKS 24: forged return paths among it."""
+    trio.run(_let_come, data)
+    facts = json.loads(ready("status", "--json").stdout)
+    assert facts["returned"] == {"hard bounces": 3, "refused: not for us": 1}
+    assert "hard bounces: 3, refused: not for us: 1" in ready("status").stdout
+
+
+async def _let_come(data: Path) -> None:
+    counts = {"refused: not for us": 1, "hard bounces": 3}
+    async with open_data(DataFolder(data)) as store:
+        await store.write(add_return_counts, counts, 1)

@@ -17,7 +17,13 @@ from appliance.cli.suppression_file import (
     written,
 )
 from appliance.core.ids import SubAccountId
-from appliance.core.suppression import Source, Suppression, SuppressionReason
+from appliance.core.suppression import (
+    EVERYTHING,
+    Scope,
+    Source,
+    Suppression,
+    SuppressionReason,
+)
 from appliance.dialects.addresses import read_target
 
 NOW_NS = 1_700_000_000_000_000_000
@@ -35,12 +41,16 @@ def one(raw: bytes) -> Entry:
     return found
 
 
-def entry(address: str, at_ns: int = NOW_NS) -> Suppression:
+def entry(
+    address: str,
+    at_ns: int = NOW_NS,
+    scope: Scope = EVERYTHING,
+    expires_ns: int | None = None,
+) -> Suppression:
     """An entry of the list."""
     why, by = SuppressionReason.HARD_BOUNCE, Source.BOUNCE
-    return Suppression(
-        1, UUID(int=1), SubAccountId(1), address, why, at_ns, "", by, None
-    )
+    who = 1, UUID(int=1), SubAccountId(1), address
+    return Suppression(*who, why, at_ns, "", by, None, scope, expires_ns)
 
 
 def test_the_columns_are_found_by_their_names() -> None:
@@ -80,11 +90,18 @@ def test_another_kind_of_file_is_refused(raw: bytes) -> None:
         b"b\x00@x.example",
         b"b@x.example," + b"a" * MAX_LINE_BYTES * 3,
         b"b@x.example\rc@x.example",
+        b"b@x.example,,,a b",
+        b"b@x.example,,,news,shop.example",
+        b"b@x.example,,,,-",
+        b"b@x.example,,,,,2023-01-01",
+        b"b@x.example,,,,,soon",
+        b"b@x.example,,,,,9999-01-01",
     ],
 )
 def test_a_bad_line_takes_nothing_from_the_next(bad: bytes) -> None:
     """It is told by its number; a quote that never ends ends with its line."""
-    found = read(b"email,reason,created\na@x.example,,\n" + bad + b"\nz@x.example,,")
+    header_ = b"email,reason,created,topic,domain,expires\na@x.example,,\n"
+    found = read(header_ + bad + b"\nz@x.example,,")
     assert [isinstance(each, Entry) for each in found] == [True, False, True]
     assert isinstance(found[1], BadLine)
     assert found[1].number == 3
@@ -108,6 +125,19 @@ def test_what_is_written_is_read_again(address: str, at_ms: int) -> None:
     found = one(f"{header()}\n{written(entry(target.key, at_ms * 10**6))}\n".encode())
     assert (found.target.key, found.at_ns) == (target.key, at_ms * 10**6)
     assert found.reason is SuppressionReason.HARD_BOUNCE
+
+
+@pytest.mark.parametrize(
+    "scope", [EVERYTHING, Scope("news"), Scope("-x"), Scope("", "shop.example")]
+)
+@pytest.mark.parametrize("expires_ns", [None, NOW_NS + 10**9])
+def test_the_mail_and_the_end_are_written_too(
+    scope: Scope, expires_ns: int | None
+) -> None:
+    """Both ways; a topic is no formula either."""
+    line = written(entry("b@x.example", scope=scope, expires_ns=expires_ns))
+    found = one(f"{header()}\n{line}\n".encode())
+    assert (found.scope, found.expires_ns) == (scope, expires_ns)
 
 
 @given(st.binary())

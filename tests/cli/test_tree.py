@@ -56,6 +56,7 @@ OF_DESIGN = {
     "suppression import",
     "suppression export",
     "status",
+    "agent",
     "unblock",
     "version",
     "config print",

@@ -102,6 +102,17 @@ def test_the_status_speaks_before_the_words() -> None:
     assert classify(550, "5.2.2", "user unknown").kind is Kind.SOFT
 
 
+@pytest.mark.parametrize("code", [553, 554])
+@pytest.mark.parametrize("status", ["", "5.0.0", "5.5.0"])
+def test_a_bare_553_or_554_suppresses_nobody(code: int, status: str) -> None:
+    """Most are about the sender; what is about the address says so in words."""
+    verdict = classify(code, status, "Sorry")
+    assert (verdict.kind, verdict.reason) == (Kind.SOFT, Reason.REFUSED)
+    assert classify(code, status, "no such user").reason is Reason.USER_UNKNOWN
+    assert classify(code, "5.1.0", "Sorry").kind is Kind.HARD
+    assert classify(550, status, "Sorry").kind is Kind.HARD
+
+
 def test_a_status_that_contradicts_the_code_is_none() -> None:
     """One of the two is a lie, and the code decides (RFC 2034 4)."""
     verdict = classify(450, "5.1.1", "no")

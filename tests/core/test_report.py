@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.core.event import EventType
-from appliance.core.report import ENDS, Report, is_news
+from appliance.core.report import ENDS, Report, Via, is_news
 
 D, H, S = EventType.DELIVERED, EventType.HARD_BOUNCED, EventType.SOFT_BOUNCED
 
@@ -26,6 +26,17 @@ def test_the_first_end_counts_and_a_bounce_may_follow_delivery() -> None:
     assert recorded(S, D, H, S) == [S, H]
     assert recorded(D, S, S, H) == [D, S, H]
     assert recorded(H, D, S) == [H]
+
+
+def test_a_complaint_is_recorded_once_beside_any_end() -> None:
+    """Who calls a mail spam has it, and may still bounce it."""
+    complained = EventType.COMPLAINED
+    assert recorded(complained, D, complained, H) == [complained, D, H]
+
+
+def test_each_source_has_its_words() -> None:
+    """As `explain` shows them."""
+    assert len({one.words for one in Via}) == len(Via)
 
 
 @given(st.lists(st.sampled_from(sorted(ENDS))))

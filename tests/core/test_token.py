@@ -65,3 +65,42 @@ def test_another_secret_reads_nothing() -> None:
 def test_an_endless_token_is_not_even_decoded() -> None:
     """Work per hit is bounded."""
     assert TokenMaker(SECRET).read("A" * (MAX_TOKEN_CHARS + 1), TokenKind.OPEN) is None
+
+
+LOCAL = Token(TokenKind.UNSUBSCRIBE, DELIVERY, target="1:ann@rcpt.test")
+
+
+def test_a_local_text_fits_into_a_mailbox() -> None:
+    """RFC 5321 4.5.3.1.1: 64 octets with "unsub+" before it; relays may fold case."""
+    maker = TokenMaker(SECRET)
+    text = maker.seal_local(LOCAL)
+    assert len(f"unsub+{text}") <= 64
+    assert text.isalnum()
+    assert text == text.lower()
+    for spelling in (text, text.upper(), text.title()):
+        read = maker.read_local(spelling, TokenKind.UNSUBSCRIBE)
+        assert read == Token(TokenKind.UNSUBSCRIBE, DELIVERY)
+
+
+def test_a_local_text_is_good_for_its_own_kind_only() -> None:
+    """ATTACKS 17: an address that tells of an open unsubscribes nobody."""
+    maker = TokenMaker(SECRET)
+    text = maker.seal_local(Token(TokenKind.OPEN, DELIVERY))
+    assert maker.read_local(text, TokenKind.UNSUBSCRIBE) is None
+
+
+@given(st.data())
+def test_a_changed_local_text_is_worth_nothing(data: st.DataObject) -> None:
+    """ATTACKS 17: an address that is made up unsubscribes nobody."""
+    maker = TokenMaker(SECRET)
+    text = maker.seal_local(LOCAL)
+    at = data.draw(st.integers(0, len(text) - 2))
+    other = data.draw(st.sampled_from("abyz2567").filter(lambda c: c != text[at]))
+    forged = text[:at] + other + text[at + 1 :]
+    assert maker.read_local(forged, TokenKind.UNSUBSCRIBE) is None
+
+
+@given(st.text(max_size=60) | st.text(max_size=53, min_size=53))
+def test_junk_is_no_local_text(text: str) -> None:
+    """No text makes the reader fail."""
+    assert TokenMaker(SECRET).read_local(text, TokenKind.UNSUBSCRIBE) is None

@@ -6,7 +6,12 @@ from hypothesis import strategies as st
 
 from appliance.core.address import Address, parse_address
 from appliance.core.ids import SubAccountId
-from appliance.core.verp import parse_return_path, return_path
+from appliance.core.verp import (
+    is_complaint_address,
+    parse_return_path,
+    return_path,
+    unsubscribe_text,
+)
 
 
 @given(st.uuids(), st.integers(1, 10**12))
@@ -31,3 +36,13 @@ def test_a_return_path_is_an_address(delivery: UUID, sub_account: int) -> None:
 def test_other_addresses_are_no_return_paths(local: str) -> None:
     """Mail to them is not about a delivery."""
     assert parse_return_path(Address(local, "sp-bounce.example.com")) is None
+
+
+def test_complaints_and_ways_out_have_addresses_of_their_own() -> None:
+    """In any case of their letters; what is about both is about neither."""
+    host = "sp-bounce.example.com"
+    assert is_complaint_address(Address("Complaints", host))
+    assert not is_complaint_address(Address("complaints+x", host))
+    assert unsubscribe_text(Address("UNSUB+Abc", host)) == "abc"
+    for other in ("unsub", "unsub+", "complaints", "bounces+1+2"):
+        assert unsubscribe_text(Address(other, host)) == ""

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from typing import Protocol
+from uuid import UUID
 
 import trio
 
@@ -17,12 +18,14 @@ from appliance.store.credentials import revoke_credential
 from appliance.store.suppressions import add_suppression
 from appliance.store.transaction import Tx
 from tests.dialogs.script import Act, Script
+from tests.fakes.gone import send_out
 from tests.fakes.house import NOW_NS, add_key, add_sender_domain
 from tests.fakes.smtp_doors import trusting
 
 SECOND = "second.example"
 UNVERIFIED = "unverified.example"
 SUPPRESSED = Address("gone", "rcpt.example")
+LEFT = UUID("0192f0c1-2345-7abc-89ab-0123456789ab")  # for bob@rcpt.example
 CLIENT = "127.0.0.1"
 SOON = 10.0
 _PIECE_BYTES = 64 * 1024
@@ -32,7 +35,7 @@ LimitDisk = Callable[[int], Awaitable[None]]  # pages that it may still grow by
 
 
 def furnish_for_dialogs(tx: Tx, owner: SubAccount) -> None:
-    """Keys, domains and a suppression that the transcripts speak of."""
+    """Keys, domains, a suppression and a mail that the transcripts speak of."""
     add_sender_domain(tx, owner.id, name=SECOND)
     add_sender_domain(tx, owner.id, name=UNVERIFIED, proof=Proof.NONE)
     add_key(tx, owner, "ap_key", dialect="anypost", scope=Scope.SEND_ONLY)
@@ -48,6 +51,7 @@ def furnish_for_dialogs(tx: Tx, owner: SubAccount) -> None:
     add_key(tx, owner, "ps_test_key", dialect="postscale")
     add_key(tx, owner, "password", dialect="smtp", username="shop")
     _suppress(tx, owner.id)
+    send_out(tx, owner, "bob@rcpt.example", first=LEFT)
 
 
 def _suppress(tx: Tx, owner: SubAccountId) -> None:

@@ -2,13 +2,13 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from appliance.edge.assembly import assemble, submission_manners
+from appliance.edge.smtp.listener import Door, manners_at
 from appliance.flow.setup import open_data
 from tests.dialogs.script import Script, load_scripts
 from tests.dialogs.stage import (
@@ -36,8 +36,7 @@ async def in_memory(
     settings = settings_of(premises.folder, HOST, *script.settings)
     async with open_data(premises.folder) as store:
         services = await assemble(store, premises.folder, settings, "operator")
-        in_clear = script.door != "submissions"
-        manners = replace(submission_manners(settings), starttls=in_clear)
+        manners = manners_at(Door(script.door), submission_manners(settings))
 
         async def connect() -> Line:
             return MemoryLine(services.desk, manners, script)

@@ -97,7 +97,7 @@ async def test_the_pixel_is_a_gif_that_nobody_keeps(house: House) -> None:
     found = await facts(house)
     assert [one.data.get("first", False) for one in found] == [True, False, False]
     assert {one.data["userAgent"] for one in found} == {"Reader/1"}
-    assert {one.data["ip"] for one in found} == {"127.0.0.1"}
+    assert {one.data["ip"] for one in found} == {"127.0.0.0"}
 
 
 @pytest.mark.parametrize("kind", TokenKind)
@@ -195,6 +195,12 @@ async def test_looking_at_the_way_out_changes_nothing(house: House) -> None:
         assert "default-src 'none'" in policy
         assert "frame-ancestors 'none'" in policy
         assert answer.headers["x-content-type-options"] == "nosniff"
+        assert "b\u2022\u2022\u2022@rcpt.example" in answer.text
+        assert "bob" not in answer.text
+        assert answer.headers["content-language"] == "en"
+    german = await house.http.get(path, headers={"Accept-Language": "de-DE, en;q=0.5"})
+    assert '<html lang="de">' in german.text
+    assert german.headers["content-language"] == "de"
     assert await facts(house) == []
     assert (await house.send()).json()[0]["errorCode"] == 0
 
@@ -287,6 +293,26 @@ async def test_a_full_disk_stops_no_reader(house: House) -> None:
     await house.limit_pages(1_000)
     assert (await house.http.post(path)).status_code == 200
     assert (await house.send()).json()[0]["errorCode"] == 2
+
+
+async def test_a_hit_at_once_is_no_person_s(house: House) -> None:
+    """Nobody reads a mail in the second in which it left."""
+    path = await path_of(house, TokenKind.CLICK)
+    await house.http.get(path, headers={"User-Agent": "Browser/1"})
+    (click,) = await facts(house)
+    assert click.data["verdict"] == "scanner"
+    assert str(click.data["verdictReason"]).startswith("time:")
+    assert click.data["first"]
+    assert "firstHuman" not in click.data
+
+
+async def test_whom_our_proxy_names_is_the_visitor(house: House) -> None:
+    """A reverse proxy on the same machine is what most installations have."""
+    path = await path_of(house, TokenKind.OPEN)
+    named = {"X-Forwarded-For": "198.51.100.7, 203.0.113.9"}
+    await house.http.get(path, headers=named)
+    (hit,) = await facts(house)
+    assert hit.data["ip"] == "203.0.113.0"
 
 
 async def test_a_burst_of_hits_is_counted_to_the_last(house: House) -> None:

@@ -146,11 +146,18 @@ async def serving(
     limits: Limits | None = None,
     live: LiveDoor | None = None,
     binds: Sequence[str] = ("127.0.0.1:0",),
+    quick: str = "",
 ) -> AsyncIterator[Server]:
     """A server for the time of the block; it must have ended by itself behind it."""
     closing = trio.Event()
     start = partial(
-        serve_http, app, binds, limits=limits or Limits(), live=live, closing=closing
+        serve_http,
+        app,
+        binds,
+        limits=limits or Limits(),
+        live=live,
+        closing=closing,
+        quick=quick,
     )
     with trio.fail_after(SOON):
         async with trio.open_nursery() as nursery:

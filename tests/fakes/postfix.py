@@ -21,6 +21,7 @@ from types import MappingProxyType
 from tests.fakes.programs import free_port, listens, program, wait_until
 
 _MASTER = Path("/usr/share/postfix/master.cf.dist")
+LOOPBACK = "127.0.0.1"
 _START_S = 20
 _QUEUES = ("maildrop", "incoming", "active", "deferred", "hold")
 
@@ -136,11 +137,14 @@ class PostfixServer:
         settings: Mapping[str, str] = MAILDIRS,
         certificate: Path | None = None,
         tables: Mapping[str, str] = MappingProxyType({}),
+        address: str = LOOPBACK,
     ) -> None:
+        self.address = address
         self.port = free_port()
         self.folder = Path(tempfile.mkdtemp(prefix="postroom-postfix-"))
         self._lay_out()
-        lines = _BASE.format(folder=self.folder)
+        base = _BASE.format(folder=self.folder).splitlines(keepends=True)
+        lines = "".join(one for one in base if one.split(" ")[0] not in settings)
         for name, value in settings.items():
             lines += f"{name} = {value.format(folder=self.folder)}\n"
         if certificate is not None:
@@ -201,8 +205,13 @@ class PostfixServer:
         """Write a lookup table, which `postmap` compiles."""
         file = self.folder / "etc" / name
         file.write_text(text, encoding="ascii")
-        file.chmod(0o600)
+        # Some of its programs look tables up as the owner of the mail.
+        file.chmod(0o600 if name == "sasl_passwd" else 0o644)
         self._run("postmap", "-c", f"hash:{file}")
+
+    def reload(self) -> None:
+        """Have it read its configuration and its tables anew."""
+        self._run("postfix", "-c", "reload")
 
     def flush(self) -> None:
         """Try what waits in its queue at once."""
@@ -241,7 +250,7 @@ class PostfixServer:
         (self.folder / "log/mail.log").chmod(0o666)
         shutil.chown(self.folder / "mail", 65534, 65534)
         services = _MASTER.read_text(encoding="ascii").splitlines()
-        master = "\n".join(_service(line, self.port) for line in services)
+        master = "\n".join(self._service(line) for line in services)
         (self.folder / "etc/master.cf").write_text(master + "\n", encoding="ascii")
 
     def _run(self, name: str, option: str, *words: str, stdin: bytes = b"") -> None:
@@ -265,13 +274,12 @@ class PostfixServer:
             check=False,
         )
 
-
-def _service(line: str, port: int) -> str:
-    """A line of master.cf: our port, and no chroot for anyone."""
-    words = line.split()
-    if line.startswith("smtp      inet"):
-        return f"127.0.0.1:{port} inet n - n - - smtpd"
-    if line[:1].isalpha() and len(words) >= 8 and words[4] in "-y":
-        words[4] = "n"
-        return " ".join(words)
-    return line
+    def _service(self, line: str) -> str:
+        """A line of master.cf: our port, and no chroot for anyone."""
+        words = line.split()
+        if line.startswith("smtp      inet"):
+            return f"{self.address}:{self.port} inet n - n - - smtpd"
+        if line[:1].isalpha() and len(words) >= 8 and words[4] in "-y":
+            words[4] = "n"
+            return " ".join(words)
+        return line

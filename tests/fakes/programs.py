@@ -21,6 +21,8 @@ PACKAGES = {
     "smtp-sink": "postfix",
     "postmap": "postfix",
     "sendmail": "postfix",
+    "journalctl": "systemd",
+    "setpriv": "util-linux",
     "node": "nodejs",
 }
 
@@ -65,8 +67,10 @@ def listens(port: int) -> bool:
     return False
 
 
-def wait_until(met: Callable[[], bool], seconds: float, what: str) -> None:
-    """Return as soon as ``met`` says so.
+def wait_until(
+    met: Callable[[], bool], seconds: float, what: str, pause: float = 0.02
+) -> None:
+    """Return as soon as ``met`` says so, which is asked after each pause.
 
     Raises:
         TimeoutError: it did not within ``seconds``.
@@ -75,7 +79,7 @@ def wait_until(met: Callable[[], bool], seconds: float, what: str) -> None:
     while not met():
         if time.monotonic() > end:
             raise TimeoutError(f"{what}: not within {seconds} s")
-        time.sleep(0.02)
+        time.sleep(pause)
 
 
 def end(process: subprocess.Popen[bytes], seconds: float = 10) -> int:

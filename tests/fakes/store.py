@@ -24,7 +24,13 @@ from appliance.core.ids import uuid7
 from appliance.core.message import NewMessage, Request
 from appliance.core.pool import Pool, by_shares
 from appliance.core.provider import Provider, Security
-from appliance.core.submission import AnyContent, Content, Recipient, Submission
+from appliance.core.submission import (
+    AnyContent,
+    Content,
+    Dimensions,
+    Recipient,
+    Submission,
+)
 from appliance.store.accounts import create_account
 from appliance.store.credentials import NewCredential, add_credential
 from appliance.store.database import Store, open_store
@@ -59,11 +65,17 @@ class Seeded:
         content: AnyContent = CONTENT,
         dropped: str = "",
         accepted_ns: int = NOW_NS,
+        topic: str = "",
     ) -> NewMessage:
         """A checked submission to ``to``, the others in copy."""
         recipients = [recipient(one) for one in to or ("rcpt@other.example",)]
         return NewMessage(
-            submission=Submission(content, (recipients[0],), cc=tuple(recipients[1:])),
+            submission=Submission(
+                content,
+                (recipients[0],),
+                cc=tuple(recipients[1:]),
+                dimensions=Dimensions(topic=topic),
+            ),
             sub_account=self.sub_account.id,
             credential=self.credential.id,
             domain=self.domain.id,

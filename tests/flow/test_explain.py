@@ -10,12 +10,13 @@ import pytest
 from appliance.core.address import Address
 from appliance.core.breaker import Health, Restraint
 from appliance.core.delivery import State
+from appliance.core.engagement import BURST
 from appliance.core.event import EventType, Scalar
 from appliance.core.message import Request
 from appliance.core.queue import EVERYTHING
 from appliance.core.recipient_class import RecipientClass
 from appliance.core.report import Report
-from appliance.core.suppression import SuppressionReason, WholeDomain
+from appliance.core.suppression import Scope, SuppressionReason, WholeDomain
 from appliance.core.throttle import Limit, Limits
 from appliance.flow.explain import story_facts
 from appliance.flow.facts import waiting_facts
@@ -23,6 +24,7 @@ from appliance.flow.queue import QueueDesk
 from appliance.store.claim import claim
 from appliance.store.database import Store
 from appliance.store.deliveries import settle
+from appliance.store.engagement import Engagement, record_engagement
 from appliance.store.explain import MAX_COPIES, explain
 from appliance.store.health import save_health
 from appliance.store.limits import save_limits
@@ -31,7 +33,7 @@ from appliance.store.reports import Batch, record_reports
 from appliance.store.retention import prune
 from appliance.store.suppressions import add_suppression
 from appliance.store.transaction import Tx
-from tests.fakes.store import NOW_NS, Seeded, open_temp_store, seed, sent
+from tests.fakes.store import CONTENT, NOW_NS, Seeded, open_temp_store, seed, sent
 
 MINUTE = 60_000_000_000
 NOW_TEXT = "2023-11-14T22:13:20.000Z"
@@ -185,6 +187,36 @@ async def test_a_suppressed_domain_is_named(store: Store, seeded: Seeded) -> Non
     assert one["suppression"]["reason"] == "manual, *@rcpt.example"
 
 
+@pytest.mark.parametrize(
+    ("scope", "said"),
+    [
+        (Scope("news"), "manual, topic news"),
+        (Scope("other"), None),
+        (Scope("", CONTENT.sender.address.domain), "manual, mail from sender.example"),
+        (Scope("", "x.example"), None),
+    ],
+)
+async def test_only_what_is_about_this_mail_is_told(
+    store: Store, seeded: Seeded, scope: Scope, said: str | None
+) -> None:
+    """Of that topic, or from that domain; until it ends."""
+    message = seeded.message("Bob@rcpt.example", topic="news")
+    await store.write_each(accept, Request((message,)))
+    await store.write(
+        add_suppression,
+        seeded.sub_account.id,
+        Address("bob", "rcpt.example"),
+        reason=SuppressionReason.MANUAL,
+        now_ns=NOW_NS,
+        scope=scope,
+        expires_ns=NOW_NS + 1,
+    )
+    for now_ns, then in ((NOW_NS, said), (NOW_NS + 1, None)):
+        facts = await facts_of(store, message.deliveries[0].uuid, now_ns)
+        told = facts["deliveries"][0]["suppression"]
+        assert (told and told["reason"]) == then
+
+
 async def test_a_message_to_many_is_told_within_a_bound(
     store: Store, seeded: Seeded
 ) -> None:
@@ -232,4 +264,53 @@ async def test_what_the_upstream_puts_off_is_told(store: Store, seeded: Seeded) 
         "last": LATER_TEXT,
         "tries": 1,
         **data,
+    }
+
+
+async def test_the_end_is_told_with_where_it_was_learnt(
+    store: Store, seeded: Seeded
+) -> None:
+    """The last one counts; an older event that does not say by whom says nothing."""
+    message = await accepted(store, seeded)
+    (copy,) = await store.write(claim, NOW_NS, 1, 10**9)
+    await store.write_each(settle, sent(copy))
+    ends: list[Any] = [(await facts_of(store, message))["deliveries"][0]["end"]]
+    told: list[tuple[EventType, dict[str, Scalar]]] = [
+        (EventType.DELIVERED, {}),
+        (EventType.SOFT_BOUNCED, {"via": "agent", "reason": "mailbox_full"}),
+        (EventType.HARD_BOUNCED, {"via": "dsn", "reason": "user_unknown"}),
+        (EventType.COMPLAINED, {"via": "complaint"}),
+    ]
+    for type_, data in told:
+        report = Report(type_, message, data=data)
+        batch = Batch(None, (report,), NOW_NS + MINUTE, seeded.sub_account.id)
+        assert await store.write_each(record_reports, batch) == [True]
+        ends.append((await facts_of(store, message))["deliveries"][0]["end"])
+    assert ends[0] is None
+    assert [(one["what"], one["reason"], one["learntFrom"]) for one in ends[1:]] == [
+        ("delivered", "", ""),
+        ("soft_bounced", "mailbox_full", "the upstream's log"),
+        ("hard_bounced", "user_unknown", "a bounce at the return path"),
+        ("hard_bounced", "user_unknown", "a bounce at the return path"),
+    ]
+    assert ends[-1]["at"] == LATER_TEXT
+
+
+async def test_what_its_readers_did_is_counted(store: Store, seeded: Seeded) -> None:
+    """In all and by people, however long the list of events is."""
+    message = await accepted(store, seeded)
+    (plot,) = (await facts_of(store, message))["deliveries"]
+    assert plot["engagement"] is None
+    hits = [
+        Engagement(EventType.OPENED, message, NOW_NS),
+        Engagement(EventType.OPENED, message, NOW_NS, said=BURST),
+        Engagement(EventType.CLICKED, message, NOW_NS, said=BURST),
+    ]
+    await store.write(record_engagement, hits)
+    (plot,) = (await facts_of(store, message))["deliveries"]
+    assert plot["engagement"] == {
+        "opens": 2,
+        "humanOpens": 1,
+        "clicks": 1,
+        "humanClicks": 0,
     }

@@ -18,7 +18,14 @@ from appliance.core.submission import (
     Recipient,
     Submission,
 )
-from appliance.core.suppression import SuppressionReason, Target, WholeDomain
+from appliance.core.suppression import (
+    EVERYTHING,
+    Scope,
+    Stop,
+    SuppressionReason,
+    Target,
+    WholeDomain,
+)
 from appliance.flow.directory import DirectoryKeeper
 from appliance.flow.intake import Accepted, Intake, Origin, Question
 from appliance.store.database import Store
@@ -28,6 +35,7 @@ from appliance.store.suppressions import add_suppression
 from tests.fakes.store import CONTENT, NOW_NS, Seeded, open_temp_store, seed
 
 BOB = Address("bob", "rcpt.test")
+MANUAL = SuppressionReason.MANUAL
 
 
 @dataclass
@@ -44,14 +52,21 @@ class Desk:
         """The seeded key."""
         return Origin(self.seeded.sub_account.id, self.seeded.credential)
 
-    async def suppress(self, address: Target) -> None:
+    async def suppress(
+        self,
+        address: Target,
+        scope: Scope = EVERYTHING,
+        expires_ns: int | None = None,
+    ) -> None:
         """Suppress an address and let memory know."""
         await self.store.write(
             add_suppression,
             self.seeded.sub_account.id,
             address,
-            reason=SuppressionReason.MANUAL,
-            now_ns=NOW_NS,
+            reason=MANUAL,
+            now_ns=NOW_NS - 9,
+            scope=scope,
+            expires_ns=expires_ns,
         )
         await self.directory.refresh()
 
@@ -146,13 +161,45 @@ async def test_all_at_a_suppressed_domain_are_recorded_and_not_tried(
     """Whole domains too; the address's own reason is told before the domain's."""
     await desk.suppress(WholeDomain("rcpt.test"))
     owner = desk.seeded.sub_account.id
-    assert desk.directory.suppression(owner, BOB) is SuppressionReason.MANUAL
+    assert desk.directory.suppression(owner, BOB, NOW_NS) == Stop(MANUAL)
     assert not desk.directory.is_suppressed(owner, Address("bob", "a.rcpt.test"))
     await desk.store.write(
         add_suppression, owner, BOB, reason=SuppressionReason.HARD_BOUNCE, now_ns=NOW_NS
     )
     await desk.directory.refresh()
-    assert desk.directory.suppression(owner, BOB) is SuppressionReason.HARD_BOUNCE
+    found = desk.directory.suppression(owner, BOB, NOW_NS)
+    assert found == Stop(SuppressionReason.HARD_BOUNCE)
+
+
+@pytest.mark.parametrize(
+    ("scope", "topic", "stopped"),
+    [
+        (Scope("news"), "news", True),
+        (Scope("news"), "other", False),
+        (Scope("news"), "", False),
+        (Scope("", CONTENT.sender.address.domain), "", True),
+        (Scope("", "other.example"), "", False),
+    ],
+)
+async def test_some_mail_only_is_stopped(
+    desk: Desk, scope: Scope, topic: str, *, stopped: bool
+) -> None:
+    """Of that topic, or from that domain; mail without a topic is of none."""
+    await desk.suppress(BOB, scope=scope)
+    submission = replace(to(), dimensions=Dimensions(topic=topic))
+    await desk.intake.take(desk.origin, [submission])
+    assert ((EventType.DROPPED, str(BOB)) in await desk.history()) is stopped
+    assert not desk.directory.is_suppressed(desk.seeded.sub_account.id, BOB)
+
+
+@pytest.mark.parametrize(("later_ns", "stopped"), [(1, True), (0, False)])
+async def test_what_has_ended_stops_nothing(
+    desk: Desk, later_ns: int, *, stopped: bool
+) -> None:
+    """Also before it is lifted: memory knows when it ends."""
+    await desk.suppress(BOB, expires_ns=NOW_NS + later_ns)
+    await desk.intake.take(desk.origin, [to()])
+    assert ((EventType.DROPPED, str(BOB)) in await desk.history()) is stopped
 
 
 async def test_a_lifted_suppression_no_longer_counts(desk: Desk) -> None:

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.core.address import Address, Mailbox
+from appliance.core.address import Address, Mailbox, parse_address
 from appliance.core.delivery import Copy
 from appliance.core.domain import DkimKey, Proof
-from appliance.core.submission import AnyContent, RawContent, Tracking
+from appliance.core.submission import AnyContent, Dimensions, RawContent, Tracking
 from appliance.core.token import Token, TokenKind, TokenMaker
+from appliance.core.verp import unsubscribe_text
 from appliance.flow.prepare import (
     Circumstances,
     Links,
@@ -133,6 +134,48 @@ def test_unsubscribing_by_one_click_is_offered() -> None:
     target = "1:bob@rcpt.test"
     assert token == Token(TokenKind.UNSUBSCRIBE, COPY.uuid, target=target)
     assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+
+
+def test_unsubscribing_by_mail_is_offered_where_a_door_takes_it() -> None:
+    """RFC 2369: the link first, then a mailbox at the verified return-path host."""
+    links = Links(TOKENS, PATHS, takes_mail=True)
+    _, raw = prepare(COPY, source(make_content(), RSA, ED25519), AROUND, links)
+    link, mailto = read(raw)["List-Unsubscribe"].split(", ")
+    assert link.startswith(f"<{BASE}/u/")
+    address, _, subject = mailto.strip("<>").removeprefix("mailto:").partition("?")
+    assert subject == "subject=unsubscribe"
+    mailbox = parse_address(address)
+    assert mailbox is not None
+    assert mailbox.domain == "bounce.sender.test"
+    text = unsubscribe_text(mailbox)
+    token = TOKENS.read_local(text, TokenKind.UNSUBSCRIBE)
+    assert token == Token(TokenKind.UNSUBSCRIBE, COPY.uuid)
+    for signature in read(raw).get_all("DKIM-Signature", []):
+        covered = "".join(signature.split()).partition(";h=")[2].partition(";")[0]
+        names = covered.lower().split(":")
+        assert {"list-unsubscribe", "list-unsubscribe-post"} <= set(names)
+
+
+def test_the_way_out_is_where_the_sender_wants_it() -> None:
+    """``{{unsubscribe}}`` in text and in HTML is the recipient's own link."""
+    content = make_content("Leave: {{unsubscribe}}", HTML)
+    content = replace(content, text="Leave: {{ unsubscribe }}\r\n")
+    mail = read(prepare(COPY, source(content), AROUND, LINKS)[1])
+    url = mail["List-Unsubscribe"].strip("<>")
+    text = mail.get_body(("plain",))
+    assert text is not None
+    assert text.get_content().strip() == f"Leave: {url}"
+    assert url in Hrefs(html_of(mail.as_bytes())).found
+
+
+def test_the_way_out_leads_out_of_the_mail_s_topic() -> None:
+    """Whoever leaves a topic keeps the rest, however late he leaves."""
+    copy = replace(COPY, dimensions=Dimensions(topic="news"))
+    mail = read(prepare(copy, source(make_content()), AROUND, LINKS)[1])
+    url = mail["List-Unsubscribe"].strip("<>")
+    token = TOKENS.read(url.rpartition("/")[2], TokenKind.UNSUBSCRIBE)
+    assert token is not None
+    assert token.target == "1:bob@rcpt.test\nnews"
 
 
 def test_a_sender_s_own_unsubscribe_header_replaces_ours() -> None:

@@ -8,9 +8,15 @@ import trio
 from appliance.core.address import Address
 from appliance.core.delivery import Copy, State
 from appliance.core.event import EventType
+from appliance.core.message import Request
 from appliance.core.pool import Pool, by_shares
 from appliance.core.provider import Security
-from appliance.core.suppression import SuppressionReason, Target, WholeDomain
+from appliance.core.suppression import (
+    Scope,
+    SuppressionReason,
+    Target,
+    WholeDomain,
+)
 from appliance.flow import workshop as workshop_module
 from appliance.flow.prepare import Prepared, prepare
 from appliance.flow.relay import BUSY, PACE_SECONDS
@@ -19,7 +25,7 @@ from appliance.store.captured import list_captured
 from appliance.store.claim import claim
 from appliance.store.deliveries import counts_by_state
 from appliance.store.domains import remove_domain
-from appliance.store.messages import list_recent
+from appliance.store.messages import accept, list_recent
 from appliance.store.pools import add_pool, ensure_sandbox
 from appliance.store.providers import NewProvider, add_provider, update_provider
 from appliance.store.suppressions import add_suppression
@@ -131,6 +137,36 @@ async def test_who_was_suppressed_meanwhile_gets_no_mail(
         "reason": "Recipient is suppressed: a@rcpt.test (hard bounce)"
     }
     assert made.upstream.received == []
+
+
+@pytest.mark.parametrize("by_topic", [True, False])
+async def test_who_left_some_mail_meanwhile_gets_none_of_it(
+    tmp_path: Path, *, by_topic: bool
+) -> None:
+    """What is suppressed for some mail is asked for each mail, before each try too."""
+    async with floor(tmp_path, Script({"RCPT": [Say("450 4.2.1 busy"), None]})) as made:
+        name = made.seeded.domain.name
+        left = Scope("news") if by_topic else Scope("", name)
+        mail = made.seeded.message("a@rcpt.test", accepted_ns=made.now_ns, topic="news")
+        await made.store.write_each(accept, Request((mail,)))
+        made.relay.ring()
+        await waiting(made, 1)
+        for scope in (Scope("other"), Scope("", "other.example"), left):
+            await made.store.write(
+                add_suppression,
+                made.seeded.sub_account.id,
+                Address("a", "rcpt.test"),
+                reason=SuppressionReason.UNSUBSCRIBE,
+                now_ns=made.now_ns,
+                scope=scope,
+            )
+        await made.directory.refresh_suppressions()
+        made.now_ns += 60 * SECOND_NS
+        made.relay.ring()
+        (dropped,) = await made.until_events(EventType.DROPPED, 1)
+    why = "topic news" if by_topic else f"mail from {name}"
+    said = f"Recipient is suppressed: a@rcpt.test (unsubscribe, {why})"
+    assert dropped.data == {"reason": said}
 
 
 async def test_mail_of_a_removed_domain_is_dropped(tmp_path: Path) -> None:

@@ -2,9 +2,12 @@ from pathlib import Path
 
 import pytest
 
+from appliance.core.address import Address
 from appliance.core.event import EventFilter
 from appliance.core.message import Request
+from appliance.core.suppression import SuppressionReason
 from appliance.flow import upkeep as upkeep_module
+from appliance.flow.directory import DirectoryKeeper
 from appliance.flow.upkeep import (
     NEXT_SECONDS,
     PAUSE_SECONDS,
@@ -14,6 +17,7 @@ from appliance.flow.upkeep import (
 )
 from appliance.store.events import list_events
 from appliance.store.messages import accept, list_recent
+from appliance.store.suppressions import add_suppression
 from tests.fakes.store import NOW_NS, open_temp_store, seed
 
 DAY = 86_400
@@ -42,3 +46,33 @@ async def test_old_things_go_and_unsent_mail_stays(
             pass
         assert await store.read(list_events, EventFilter(), limit=9) == []
         assert len(await store.read(list_recent, 9)) == 1
+
+
+async def test_what_has_ended_is_lifted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Batch by batch; memory forgets it too, and what still holds stays."""
+    monkeypatch.setattr(upkeep_module, "BATCH", 2)
+    async with open_temp_store(tmp_path) as store:
+        owner = (await seed(store)).sub_account.id
+        directory = await DirectoryKeeper.load(store)
+        addresses = [Address(f"u{number}", "x.example") for number in range(4)]
+        for at, one in enumerate(addresses):
+            await store.write(
+                add_suppression,
+                owner,
+                one,
+                reason=SuppressionReason.HARD_BOUNCE,
+                now_ns=NOW_NS,
+                expires_ns=None if at == 0 else NOW_NS + DAY * SECOND_NS,
+            )
+        await directory.refresh_suppressions()
+        upkeep = Upkeep(store, Retention(10 * DAY, 5 * DAY, DAY), lambda: NOW_NS)
+        assert await upkeep.run_once(NOW_NS) == PAUSE_SECONDS
+        assert all(directory.is_suppressed(owner, one) for one in addresses)
+        later = NOW_NS + DAY * SECOND_NS
+        assert await upkeep.run_once(later) == NEXT_SECONDS
+        assert await upkeep.run_once(later) == PAUSE_SECONDS
+        await directory.refresh(await store.pulse())
+        held = [directory.is_suppressed(owner, one) for one in addresses]
+        assert held == [True, False, False, False]

@@ -16,7 +16,8 @@ import pytest
 
 from tests.fakes.certificates import Authority
 from tests.fakes.dns_server import NsdServer
-from tests.fakes.postfix import MAILDIRS, PostfixServer
+from tests.fakes.journal import JOURNALD, Journal
+from tests.fakes.postfix import LOOPBACK, MAILDIRS, PostfixServer
 from tests.fakes.postroom import Postroom
 from tests.fakes.programs import package_of, program
 from tests.integration.clients import NODE_PATH
@@ -95,6 +96,27 @@ def need_nodemailer() -> NeedNodemailer:
     return check
 
 
+NeedJournal: TypeAlias = Callable[[], Journal]
+
+
+@pytest.fixture
+def need_journal(tmp_path: Path) -> Iterator[NeedJournal]:
+    """Starts a journald of the test's own, or skips the test, or fails it."""
+    running: list[Journal] = []
+
+    def start() -> Journal:
+        _need("journalctl", "setpriv")
+        if not JOURNALD.exists():
+            _unavailable("not installed: systemd")
+        _need_root("a private journal")
+        running.append(Journal(tmp_path))
+        return running[-1]
+
+    yield start
+    for journal in running:
+        journal.close()
+
+
 class StartPostfix(Protocol):
     """Starts one more Postfix for this test."""
 
@@ -103,6 +125,7 @@ class StartPostfix(Protocol):
         certificate: Path | None = None,
         settings: Mapping[str, str] = MAILDIRS,
         tables: Mapping[str, str] = MappingProxyType({}),
+        address: str = LOOPBACK,
     ) -> PostfixServer:
         """The running server; with a certificate it offers STARTTLS."""
         ...
@@ -119,8 +142,9 @@ def postfix_servers() -> Iterator[StartPostfix]:
         certificate: Path | None = None,
         settings: Mapping[str, str] = MAILDIRS,
         tables: Mapping[str, str] = MappingProxyType({}),
+        address: str = LOOPBACK,
     ) -> PostfixServer:
-        running.append(PostfixServer(settings, certificate, tables))
+        running.append(PostfixServer(settings, certificate, tables, address))
         return running[-1]
 
     try:

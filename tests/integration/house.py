@@ -182,7 +182,9 @@ def assert_told_well(facts: Iterable[Any], copies: Mapping[str, int]) -> None:
         assert number == 1 or doubts, delivery
 
 
-def wait_for_event(postroom: Postroom, code: int, delivery: str) -> Any:
+def wait_for_event(
+    postroom: Postroom, code: int, delivery: str, seconds: float = 10
+) -> Any:
     """The first event of that code for that delivery, once it is there."""
     found: list[Any] = []
 
@@ -194,7 +196,7 @@ def wait_for_event(postroom: Postroom, code: int, delivery: str) -> Any:
         ]
         return bool(found)
 
-    wait_until(there, 10, f"event {code} of {delivery}")
+    wait_until(there, seconds, f"event {code} of {delivery}")
     return found[0]
 
 

@@ -89,10 +89,10 @@ async def agree(event: Event) -> Reply:
 class Talk:
     """A session and what a test needs to meddle with it."""
 
-    def __init__(self, *, encrypted: bool, memory: Memory) -> None:
+    def __init__(self, *, encrypted: bool, memory: Memory, open_: bool = False) -> None:
         self.wire = FakeWire()
         self.memory = memory
-        manners = replace(MANNERS, starttls=not encrypted)
+        manners = replace(MANNERS, starttls=not encrypted, open=open_)
         self.server = SmtpServer(manners, encrypted=encrypted)
         self.session = SmtpSession(self.wire, self.server, PATIENCE, memory)
 
@@ -122,9 +122,11 @@ async def talking(
     encrypted: bool = True,
     tls_first: bool = False,
     memory: Memory | None = None,
+    open_: bool = False,
 ) -> AsyncIterator[Talk]:
     """A session for the time of the block, by the end of which it must have ended."""
-    talk = Talk(encrypted=encrypted, memory=memory or Memory(1 << 30))
+    memory = memory or Memory(1 << 30)
+    talk = Talk(encrypted=encrypted, memory=memory, open_=open_)
     async with trio.open_nursery() as around:
         around.start_soon(talk.watch)
         async with trio.open_nursery() as nursery:
@@ -242,6 +244,20 @@ async def test_who_does_not_log_in_goes(autojump_clock: MockClock) -> None:
             talk.wire.feed(b"NOOP\r\n")
     assert talk.wire.last.startswith(b"421 4.4.2 ")
     assert 120 <= autojump_clock.current_time() <= 140
+
+
+async def test_who_brings_mail_that_is_taken_needs_no_login(
+    autojump_clock: MockClock,
+) -> None:
+    """A server that has much to bring back is not cut off as an idler."""
+    async with talking(open_=True) as talk:
+        await talk.feed(b"EHLO c.test\r\nMAIL FROM:<>\r\nRCPT TO:<b@c.test>\r\n")
+        for _ in range(20):
+            await trio.sleep(10)
+            talk.wire.feed(b"NOOP\r\n")
+        await talk.feed(b"QUIT\r\n")
+    assert talk.wire.last.startswith(b"221 ")
+    assert autojump_clock.current_time() >= 200
 
 
 async def test_an_idle_session_goes(autojump_clock: MockClock) -> None:

@@ -1,16 +1,18 @@
 import trio
 
+from appliance.core.engagement import BURST, TOO_SOON_NS, Tally
 from appliance.core.event import EventFilter, EventType
 from appliance.core.ids import uuid7
 from appliance.core.message import Request
-from appliance.core.suppression import SuppressionReason
+from appliance.core.suppression import Scope, SuppressionReason
 from appliance.store.claim import claim
 from appliance.store.database import Store
-from appliance.store.engagement import Engagement, record_engagement
+from appliance.store.deliveries import settle
+from appliance.store.engagement import Engagement, get_tally, record_engagement
 from appliance.store.events import list_events
 from appliance.store.messages import accept
 from appliance.store.suppressions import list_suppressions
-from tests.fakes.store import NOW_NS, Seeded
+from tests.fakes.store import NOW_NS, Seeded, sent
 
 
 async def test_the_first_open_and_click_are_marked(
@@ -35,6 +37,7 @@ async def test_the_first_open_and_click_are_marked(
     assert sorted(firsts) == [EventType.OPENED, EventType.CLICKED]
     assert len(events) == 6
     assert all(one.data["ua"] == "\x00<b>" for one in events)
+    assert {one.data["verdict"] for one in events} == {"scanner", "prefetch"}
     about = events[0].about
     assert (about.delivery, about.pool, about.provider) == (uuid, "main", "upstream")
 
@@ -77,3 +80,56 @@ async def test_an_unsubscribe_suppresses_its_recipient_once(
         wanted=EventFilter(types=frozenset({EventType.UNSUBSCRIBED})),
     )
     assert [one.about.recipient for one in events] == ["Bob@x.example"]
+
+
+async def test_who_leaves_a_topic_leaves_that_topic_only(
+    store: Store, seeded: Seeded
+) -> None:
+    """Spec anypost 11.2: once each; the copy that was the cause is kept."""
+    messages = [seeded.message("bob@x.example", topic=one) for one in ("a", "b", "a")]
+    await store.write_each(accept, Request(tuple(messages)))
+    for one in messages:
+        uuid = one.deliveries[0].uuid
+        item = Engagement(EventType.UNSUBSCRIBED, uuid, NOW_NS)
+        await store.write_each(record_engagement, item)
+    found = await store.read(list_suppressions, seeded.sub_account.id, limit=9)
+    assert [one.scope for one in found] == [Scope("a"), Scope("b")]
+    assert found[0].delivery == messages[0].deliveries[0].uuid
+
+
+async def test_hits_are_counted_in_all_and_by_people(
+    store: Store, seeded: Seeded
+) -> None:
+    """What comes too soon behind the sending, or is known for a machine, is none."""
+    message = seeded.message()
+    uuid = message.deliveries[0].uuid
+    await store.write_each(accept, Request((message,)))
+    (copy,) = await store.write(claim, NOW_NS, 1, 1_000_000)
+    assert await store.read(get_tally, copy.id) is None
+    opened, clicked = EventType.OPENED, EventType.CLICKED
+    await store.write_each(record_engagement, Engagement(opened, uuid, NOW_NS + 9))
+    await store.write_each(settle, sent(copy))
+    later = NOW_NS + 7 + TOO_SOON_NS  # it left at 7
+    hits = [
+        Engagement(opened, uuid, later - 1),
+        Engagement(opened, uuid, later),
+        Engagement(clicked, uuid, later, said=BURST),
+        Engagement(clicked, uuid, later),
+        Engagement(clicked, uuid, later + 1),
+    ]
+    await store.write(record_engagement, hits)
+    assert await store.read(get_tally, copy.id) == Tally(3, 1, 3, 2)
+    wanted = EventFilter(types=frozenset({opened, clicked}))
+    events = await store.read(list_events, limit=99, wanted=wanted)
+    told = [
+        (one.data["verdict"], "first" in one.data, "firstHuman" in one.data)
+        for one in events
+    ]
+    assert told == [
+        ("prefetch", True, False),
+        ("prefetch", False, False),
+        ("human", False, True),
+        ("scanner", True, False),
+        ("human", False, True),
+        ("human", False, False),
+    ]

@@ -161,3 +161,68 @@ def test_who_suppressed_is_what_the_reason_told(
     migrate(db)
     rows = db.execute("SELECT reason, source FROM suppression ORDER BY reason")
     assert rows.fetchall() == [(0, 0), (1, 1), (2, 2), (3, 3)]
+
+
+def test_entries_from_before_there_were_scopes_are_for_all_mail_and_for_ever(
+    db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lifted ones too, under their numbers, and none of those is given away again."""
+    steps = schema_steps()
+    monkeypatch.setattr(migrations, "schema_steps", lambda: steps[:5])
+    migrate(db)
+    db.execute("INSERT INTO account VALUES (1, ?, 'a', 1)", (bytes(16),))
+    db.execute("INSERT INTO sub_account VALUES (1, ?, 1, 's', 0, 1)", (bytes(16),))
+    for number in (3, 8, 9):
+        db.execute(
+            "INSERT INTO suppression (id, uuid, sub_account, address, reason, at_ns,"
+            " description, source, delivery, lifted, change)"
+            " VALUES (?, ?, 1, ?, 2, 7, 'why', 2, x'05', ?, ?)",
+            (number, bytes([number]), f"{number}@x", number == 3, number),
+        )
+    db.execute("DELETE FROM suppression WHERE id = 9")
+    monkeypatch.setattr(migrations, "schema_steps", lambda: steps)
+    migrate(db)
+    rows = db.execute(
+        "SELECT id, uuid, address, topic, domain, reason, at_ns, description, source,"
+        " delivery, expires_ns, lifted, change FROM suppression ORDER BY id"
+    )
+    rest = ("", "", 2, 7, "why", 2, b"\x05", None)
+    assert rows.fetchall() == [
+        (3, b"\x03", "3@x", *rest, 1, 3),
+        (8, b"\x08", "8@x", *rest, 0, 8),
+    ]
+    (last,) = db.execute(
+        "SELECT seq FROM sqlite_sequence WHERE name = 'suppression'"
+    ).fetchone()
+    assert last == 9
+
+
+def test_hits_from_before_they_were_counted_are_counted(
+    db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In all; of people none, for nobody knew who they were."""
+    steps = schema_steps()
+    monkeypatch.setattr(migrations, "schema_steps", lambda: steps[:5])
+    migrate(db)
+    uuid = bytes(16)
+    fill(db, "content", id=1)
+    fill(db, "message", uuid=uuid, content=1)
+    fill(db, "delivery", uuid=uuid, message=1, due_ns=1)
+    for kind in (58, 65, 66, 65, 68):
+        fill(db, "event", type=kind, delivery=uuid)
+    monkeypatch.setattr(migrations, "schema_steps", lambda: steps)
+    migrate(db)
+    assert db.execute("SELECT * FROM engagement").fetchall() == [(1, 2, 0, 1, 0, 1)]
+
+
+def fill(db: sqlite3.Connection, table: str, **known: object) -> None:
+    """A row with these values, and something in each column that must have one."""
+    empty = {"INTEGER": 0, "TEXT": "", "BLOB": b""}
+    given = {
+        name: known.get(name, empty[kind])
+        for _, name, kind, required, *_ in db.execute(f"PRAGMA table_info({table})")
+        if required or name in known
+    }
+    names, marks = ", ".join(given), ", ".join("?" * len(given))
+    sql = f"INSERT INTO {table} ({names}) VALUES ({marks})"  # noqa: S608  our own names
+    db.execute(sql, list(given.values()))

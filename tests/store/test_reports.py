@@ -5,9 +5,9 @@ from uuid import UUID
 
 import trio
 
-from appliance.core.delivery import State
+from appliance.core.delivery import Settlement, State
 from appliance.core.event import Event, EventFilter, EventType, Scalar
-from appliance.core.ids import DeliveryId, ProviderId, uuid7
+from appliance.core.ids import DeliveryId, ProviderId, SubAccountId, uuid7
 from appliance.core.message import Request
 from appliance.core.report import ENDS, Report
 from appliance.core.suppression import SuppressionReason
@@ -142,7 +142,63 @@ async def test_any_report_proves_what_was_in_doubt(
         (EventType.SENT, second),
         (D, first),
     ]
-    assert events[0].data["reason"] == "The upstream's log has it"
+    assert events[0].data["reason"] == "It was reported what became of it"
+
+
+async def test_what_is_held_is_sent_once_it_is_reported(
+    store: Store, seeded: Seeded
+) -> None:
+    """It went, so the operator cannot send it again; what never went stays held."""
+    messages = tuple(seeded.message() for _ in range(3))
+    await store.write_each(accept, Request(messages))
+    went, put_off, never = await store.write(claim, NOW_NS, 3, 10**9)
+    for one in (went, put_off, never):
+        attempts = 0 if one is never else 1
+        held = Settlement(one.id, State.HELD, attempts, text="In doubt")
+        assert await store.write(settle, [held]) == [True]
+    reports = (
+        Report(H, went.uuid),
+        Report(PUT_OFF, put_off.uuid),
+        Report(D, never.uuid),
+    )
+    assert await hand_in(store, seeded, *reports) == [True, True, False]
+    states = [
+        (await store.read(get_message, one.deliveries[0].uuid))[0].state
+        for one in messages
+    ]
+    assert states == [State.SENT, State.SENT, State.HELD]
+    kinds = [one.type for one in await told(store, [EventType.SENT, H, D])]
+    assert sorted(kinds) == sorted([EventType.SENT, EventType.SENT, H])
+    assert await hand_in(store, seeded, *reports) == [True, True, False]
+    assert len(await told(store, [EventType.SENT, H, D])) == 3
+
+
+async def test_what_comes_after_retention_is_unknown_and_harmless(
+    store: Store, seeded: Seeded
+) -> None:
+    """ATTACKS 24: a replay of forgotten mail records nothing and suppresses nobody."""
+    (uuid,) = await sent_to(store, seeded, "bob@x.example")
+    report = Report(D, uuid)
+    assert await hand_in(store, seeded, report) == [True]
+    later = {"keep_events_ns": 0, "keep_messages_ns": 0, "keep_keys_ns": 0}
+    await store.write(prune, 2 * LATER_NS, **later, batch=10)
+    assert await store.read(get_message, uuid) == []
+    assert await hand_in(store, seeded, report, Report(H, uuid)) == [False, False]
+    assert await told(store, list(EventType)) == []
+    assert await suppressed(store, seeded) == []
+
+
+async def test_a_hard_bounce_suppresses_for_as_long_as_the_operator_says(
+    store: Store, seeded: Seeded
+) -> None:
+    """From its own moment on; without a word, for ever."""
+    uuids = await sent_to(store, seeded, "a@x.example", "b@x.example")
+    for uuid, lasts_ns in zip(uuids, (None, 90), strict=True):
+        reports = (Report(H, uuid, at_ns=NOW_NS + 5),)
+        batch = Batch(seeded.provider.id, reports, LATER_NS, hard_lasts_ns=lasts_ns)
+        await store.write_each(record_reports, batch)
+    found = await store.read(list_suppressions, seeded.sub_account.id, limit=9)
+    assert [one.expires_ns for one in found] == [None, NOW_NS + 95]
 
 
 async def test_what_is_put_off_is_kept_apart_and_forgotten(
@@ -198,3 +254,34 @@ async def test_more_than_one_question_can_hold(store: Store, seeded: Seeded) -> 
         *(0, AT_A_TIME + 1, AT_A_TIME + 2)
     ]
     assert len(await told(store)) == 3
+
+
+async def test_a_return_path_speaks_for_its_own_mail_only(
+    store: Store, seeded: Seeded
+) -> None:
+    """ATTACKS 24: whichever provider took it; another tenant's is none of it."""
+    (uuid,) = await sent_to(store, seeded, "bob@x.example")
+    ours, another = seeded.sub_account.id, SubAccountId(seeded.sub_account.id + 1)
+    for owner, believed in ((another, False), (ours, True), (ours, True)):
+        batch = Batch(None, (Report(H, uuid),), LATER_NS, owner)
+        assert await store.write_each(record_reports, batch) == [believed]
+    assert len(await told(store)) == 1
+    assert await suppressed(store, seeded) == ["bob@x.example"]
+    provider = await store.read(get_provider, seeded.provider.id)
+    assert provider is not None
+    assert not provider.agent_last_seen_ns
+
+
+async def test_a_complaint_suppresses_with_its_own_reason(
+    store: Store, seeded: Seeded
+) -> None:
+    """Once, and beside the end."""
+    (uuid,) = await sent_to(store, seeded, "bob@x.example")
+    complaint = Report(EventType.COMPLAINED, uuid)
+    reports = (Report(D, uuid), complaint, complaint)
+    assert await hand_in(store, seeded, *reports) == [True] * 3
+    types = [D, EventType.COMPLAINED]
+    assert [one.type for one in await told(store, types)] == types
+    (entry,) = await store.read(list_suppressions, seeded.sub_account.id, limit=9)
+    assert entry.reason is SuppressionReason.SPAM_COMPLAINT
+    assert entry.delivery == uuid

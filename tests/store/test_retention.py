@@ -1,8 +1,10 @@
+from appliance.core.event import EventType
 from appliance.core.message import Request
 from appliance.core.submission import Content
 from appliance.store.claim import claim
 from appliance.store.database import Store
 from appliance.store.deliveries import settle
+from appliance.store.engagement import Engagement, record_engagement
 from appliance.store.events import last_number, list_events
 from appliance.store.messages import accept, list_recent
 from appliance.store.retention import Pruned, prune
@@ -97,3 +99,20 @@ async def test_numbers_are_not_used_again_after_pruning(
     await store.write_each(accept, Request((seeded.message(),)))
     (event,) = await store.read(list_events, limit=10)
     assert event.number == 3
+
+
+async def test_counts_of_hits_go_with_their_mail(store: Store, seeded: Seeded) -> None:
+    """Nothing is left of what nobody can open any more."""
+    message = seeded.message()
+    await store.write_each(accept, Request((message,)))
+    uuid = message.deliveries[0].uuid
+    hit = Engagement(EventType.OPENED, uuid, NOW_NS)
+    await store.write_each(record_engagement, hit)
+    await send_all(store)
+    assert (await prune_all(store, 2)).deliveries == 1
+    assert await store.read(count_tallies) == 0
+
+
+def count_tallies(view: View) -> int:
+    """How many deliveries have counts."""
+    return int(view.db.execute("SELECT count(*) FROM engagement").fetchone()[0])

@@ -8,7 +8,10 @@ from hypothesis import strategies as st
 from appliance.core.address import Address
 from appliance.core.ids import SubAccountId
 from appliance.core.suppression import (
+    EVERYTHING,
+    Scope,
     Source,
+    Stop,
     Suppression,
     SuppressionFilter,
     SuppressionReason,
@@ -17,17 +20,22 @@ from appliance.core.suppression import (
 from appliance.store.database import Store
 from appliance.store.migrations import migrate
 from appliance.store.sealed import Sealer
-from appliance.store.suppressions import (
+from appliance.store.suppression_lists import (
     NewSuppression,
-    add_suppression,
     add_suppressions,
+    put_suppressions,
+    remove_suppressions,
+)
+from appliance.store.suppressions import (
+    add_suppression,
     count_suppressions,
+    expire,
     find_suppressions,
     get_suppression,
+    get_suppressions,
     list_suppressions,
     load_suppression_changes,
     remove_suppression,
-    remove_suppressions,
 )
 from appliance.store.transaction import Tx
 from tests.fakes.store import NOW_NS, Seeded, seed_in
@@ -162,6 +170,116 @@ async def test_the_wanted_are_found_newest_first(
     assert "".join(one.address[0] for one in second) == found[1:2]
 
 
+async def test_what_is_for_some_mail_only_is_an_entry_of_its_own(
+    store: Store, seeded: Seeded
+) -> None:
+    """Each scope is added, found and lifted for itself, or all of an address."""
+    owner, news, shop = seeded.sub_account.id, Scope("news"), Scope("", "shop.example")
+    items = [
+        NewSuppression(BOB, SuppressionReason.UNSUBSCRIBE, NOW_NS, scope=one)
+        for one in (EVERYTHING, news, shop)
+    ]
+    assert await store.write(add_suppressions, owner, [*items, *items]) == 3
+    for scope in (EVERYTHING, news, shop):
+        wanted = SuppressionFilter(scope=scope)
+        (one,) = await store.read(find_suppressions, owner, wanted, limit=9)
+        assert one.scope == scope
+        assert await store.read(count_suppressions, owner, wanted) == 1
+    assert await store.write(remove_suppressions, owner, [BOB], Scope("x")) == []
+    (lifted,) = await store.write(remove_suppressions, owner, [BOB], news)
+    assert lifted.scope == news
+    assert await store.read(get_suppression, owner, BOB, news) is None
+    left = await store.read(get_suppressions, owner, BOB)
+    assert [one.scope for one in left] == [EVERYTHING, shop]
+    lifted_too = await store.write(remove_suppressions, owner, [BOB], None)
+    assert lifted_too == left
+
+
+async def test_what_has_ended_is_there_no_more(store: Store, seeded: Seeded) -> None:
+    """Neither listed nor counted; it may be added again, and is lifted in time."""
+    owner, end_ns = seeded.sub_account.id, NOW_NS + 5
+    item = NewSuppression(BOB, SuppressionReason.HARD_BOUNCE, NOW_NS, expires_ns=end_ns)
+    await store.write(add_suppressions, owner, [item])
+    for now_ns, there in ((end_ns - 1, 1), (end_ns, 0)):
+        assert await store.read(count_suppressions, owner, now_ns=now_ns) == there
+        for read in (find_suppressions, list_suppressions):
+            found = await store.read(read, owner, limit=9, now_ns=now_ns)
+            assert len(found) == there
+        found = await store.read(get_suppressions, owner, BOB, now_ns=now_ns)
+        assert len(found) == there
+    late = NewSuppression(BOB, SuppressionReason.MANUAL, end_ns, expires_ns=end_ns + 5)
+    assert await store.write(add_suppressions, owner, [late]) == 1
+    assert await store.write(expire, end_ns, 9) == 0
+    before = await store.pulse()
+    assert await store.write(expire, end_ns + 5, 9) == 1
+    assert await store.write(expire, end_ns + 5, 9) == 0
+    assert (await store.pulse()).suppressions == before.suppressions + 1
+    assert await store.read(get_suppression, owner, BOB) is None
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "then"),
+    [(5, 9, 9), (9, 5, 9), (5, None, None), (None, 5, None)],
+)
+async def test_of_two_ends_the_later_counts(
+    store: Store,
+    seeded: Seeded,
+    first: int | None,
+    second: int | None,
+    then: int | None,
+) -> None:
+    """A complaint that never ends outlives the bounce before it, whose reason stays."""
+    owner = seeded.sub_account.id
+    whys = SuppressionReason.HARD_BOUNCE, SuppressionReason.SPAM_COMPLAINT
+    for why, end in zip(whys, (first, second), strict=True):
+        end_ns = None if end is None else NOW_NS + end
+        item = NewSuppression(BOB, why, NOW_NS, expires_ns=end_ns)
+        await store.write(add_suppressions, owner, [item])
+    changes = await store.read(load_suppression_changes, 0)
+    expires_ns = None if then is None else NOW_NS + then
+    known = {
+        (owner, "bob@x.example", EVERYTHING): Stop(whys[0], EVERYTHING, expires_ns)
+    }
+    assert changes.added == known
+
+
+async def test_what_a_hand_adds_again_becomes_as_it_says(
+    store: Store, seeded: Seeded
+) -> None:
+    """Reason, end and note (spec 12.1), as far as they are named; since when stays."""
+    owner, cause = seeded.sub_account.id, UUID(int=7)
+    await store.write(
+        add_suppression,
+        owner,
+        BOB,
+        reason=SuppressionReason.HARD_BOUNCE,
+        now_ns=NOW_NS,
+        description="550",
+        delivery=cause,
+        expires_ns=NOW_NS + 9,
+    )
+
+    async def put(
+        why: SuppressionReason | None, note: str = "", end_ns: int | None = None
+    ) -> Suppression:
+        item = NewSuppression(BOB, why, NOW_NS + 5, note, expires_ns=end_ns)
+        ((one, is_new),) = await store.write(put_suppressions, owner, [item])
+        assert not is_new
+        assert (one.at_ns, one.delivery) == (NOW_NS, cause)
+        return one
+
+    changes = (await store.pulse()).suppressions
+    same = await put(SuppressionReason.HARD_BOUNCE, end_ns=NOW_NS + 9)
+    assert (same.source, same.description) == (Source.BOUNCE, "550")
+    assert (await store.pulse()).suppressions == changes
+    longer = await put(None)
+    assert (longer.reason, longer.source) == (same.reason, Source.HAND)
+    assert longer.expires_ns is None
+    other = await put(SuppressionReason.MANUAL, "phone", NOW_NS + 20)
+    assert other.reason is SuppressionReason.MANUAL
+    assert (other.description, other.expires_ns) == ("phone", NOW_NS + 20)
+
+
 async def test_a_list_is_of_one_sub_account(store: Store, seeded: Seeded) -> None:
     """ATTACKS 12: nobody sees, counts or lifts another's."""
     await suppress(store, seeded, SuppressionReason.MANUAL)
@@ -174,37 +292,46 @@ async def test_a_list_is_of_one_sub_account(store: Store, seeded: Seeded) -> Non
 @settings(deadline=None)
 @given(
     st.lists(
-        st.tuples(st.sampled_from(["add", "remove", "look"]), st.sampled_from("abc"))
+        st.tuples(
+            st.sampled_from(["add", "remove", "look", "expire"]),
+            st.sampled_from("ab"),
+            st.sampled_from([EVERYTHING, Scope("t"), Scope("", "d.example")]),
+            st.sampled_from([None, 1, 2]),
+        )
     )
 )
 def test_memory_that_follows_the_changes_is_never_wrong(
-    steps: list[tuple[str, str]],
+    steps: list[tuple[str, str, Scope, int | None]],
 ) -> None:
-    """Whatever is added and lifted between two looks, the sets agree."""
+    """Whatever is added, lifted and ends between two looks, the two agree."""
     db = sqlite3.connect(":memory:", isolation_level=None)
     migrate(db)
     tx = Tx(db, Sealer(bytes(32)))
-    sub_account = seed_in(tx).sub_account.id
-    truth: set[tuple[SubAccountId, str]] = set()
-    memory: set[tuple[SubAccountId, str]] = set()
+    owner = seed_in(tx).sub_account.id
+    why = SuppressionReason.MANUAL
+    truth: dict[tuple[SubAccountId, str, Scope], Stop] = {}
+    memory: dict[tuple[SubAccountId, str, Scope], Stop] = {}
     upto = 0
-    for step, name in [*steps, ("look", "")]:
+    for step, name, scope, end in [*steps, ("look", "a", EVERYTHING, None)]:
         address = Address(name, "x.example")
+        known = owner, address.key, scope
         if step == "add":
             add_suppression(
-                tx,
-                sub_account,
-                address,
-                reason=SuppressionReason.MANUAL,
-                now_ns=NOW_NS,
+                tx, owner, address, reason=why, now_ns=0, scope=scope, expires_ns=end
             )
-            truth.add((sub_account, address.key))
+            ends = {end, truth[known].expires_ns} if known in truth else {end}
+            last = None if None in ends else max(one for one in ends if one)
+            truth[known] = Stop(why, scope, last)
         elif step == "remove":
-            remove_suppression(tx, sub_account, address)
-            truth.discard((sub_account, address.key))
+            remove_suppression(tx, owner, address, scope)
+            truth.pop(known, None)
+        elif step == "expire" and end is not None:
+            expire(tx, end, 100)
+            truth = {key: one for key, one in truth.items() if one.holds(end)}
         else:
             changes = load_suppression_changes(tx, upto)
-            memory.difference_update(changes.lifted)
+            for one in changes.lifted:
+                memory.pop(one, None)
             memory.update(changes.added)
             upto = changes.upto
             assert memory == truth

@@ -25,6 +25,8 @@ PROVIDER_TEST = "test/custom-smtp"  # below either spelling
 EVENT_KEY = "event-key"  # below a provider
 EVENTS = f"{API}/tpsp/custom-smtp/events"  # what a provider's log agent tells
 
+TRACK = "/track/"  # what all paths of tracking begin with
+
 # The spelling that is written into mail, for each kind of link.
 TRACKING: Mapping[TokenKind, str] = MappingProxyType(
     {

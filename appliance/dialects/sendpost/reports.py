@@ -16,7 +16,7 @@ import msgspec
 from appliance.core import bounce
 from appliance.core.event import EventType, Scalar
 from appliance.core.ids import parse_uuid
-from appliance.core.report import Report
+from appliance.core.report import Report, Via
 from appliance.dialects.decode import Malformed, decode
 from appliance.dialects.sendpost.errors import Fault, Problem, invalid
 from appliance.dialects.sendpost.moments import parse_moment
@@ -27,9 +27,11 @@ MAX_TEXT = 1_000  # characters of a server's words that are kept
 MAX_WORD = 320  # an address, a host name, a queue id
 NOT_YOURS = "message_id is unknown, or was not relayed through this provider"
 
+_CODE = re.compile(r"[2-5][0-9]{2}", re.ASCII)
 _ENHANCED = re.compile(r"[245]\.[0-9]{1,3}\.[0-9]{1,3}", re.ASCII)
 _BOUNCES = ("bounced", "soft_bounced")
 _PLAIN = {"delivered": EventType.DELIVERED, "deferred": EventType.DEFERRED}
+_TYPES = frozenset({*_PLAIN, *_BOUNCES})
 _KINDS = {
     bounce.Kind.HARD: EventType.HARD_BOUNCED,
     bounce.Kind.SOFT: EventType.SOFT_BOUNCED,
@@ -135,7 +137,7 @@ def _report(event: _Event) -> Report | str:
     delivery = parse_uuid(event.message_id)
     if delivery is None:
         return "message_id is not a UUID"
-    if event.event_type not in (*_PLAIN, *_BOUNCES):
+    if event.event_type not in _TYPES:
         return "event_type is not one of delivered, bounced, deferred, soft_bounced"
     at_ns = 0 if event.timestamp is None else parse_moment(event.timestamp)
     if at_ns is None:
@@ -160,7 +162,8 @@ def _data(event: _Event) -> dict[str, Scalar]:
         "mta": _cut(event.mta or "", MAX_WORD),
         "host": _cut(event.hostname or "", MAX_WORD),
     }
-    return {name: value for name, value in told.items() if value} | {"source": "agent"}
+    known = {name: value for name, value in told.items() if value}
+    return {**known, "via": Via.AGENT.value}
 
 
 def _judge(event: _Event) -> tuple[EventType, dict[str, Scalar]]:
@@ -181,8 +184,7 @@ def _judge(event: _Event) -> tuple[EventType, dict[str, Scalar]]:
 def _code(event: _Event) -> int:
     """The reply code, 0 for none that could be one."""
     text = str(event.smtp_code)
-    sound = re.fullmatch(r"[2-5][0-9]{2}", text, re.ASCII)
-    return int(text) if sound else 0
+    return int(text) if _CODE.fullmatch(text) else 0
 
 
 def _enhanced(event: _Event) -> str:
@@ -191,6 +193,8 @@ def _enhanced(event: _Event) -> str:
 
 
 def _cut(text: str, most: int) -> str:
+    if text.isascii() and text.isprintable():  # nearly all: nothing to mend
+        return text[:most]
     return printable(text[:most].encode("utf-8", "replace"))
 
 

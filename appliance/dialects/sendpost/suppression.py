@@ -1,7 +1,8 @@
 """What the calls about suppressions ask for (spec 12.1).
 
 Whole domains are written ``*@example.com``, which the vendor's clients pass on as
-any other text.
+any other text. What is suppressed for some mail only (a topic, a sender domain) has no
+place in these calls: they neither show, count nor lift it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,12 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from appliance.core.suppression import SuppressionFilter, SuppressionReason, Target
+from appliance.core.suppression import (
+    EVERYTHING,
+    SuppressionFilter,
+    SuppressionReason,
+    Target,
+)
 from appliance.dialects.addresses import read_target
 from appliance.dialects.decode import Malformed, decode
 from appliance.dialects.sendpost.contract import Contract
@@ -116,7 +122,8 @@ def parse_list(query: bytes, contract: Contract) -> Wanted | Problem:
     if named and named not in REASONS:
         message = f"type is one of {', '.join(REASONS)}"
         return Problem(Fault.BAD_REQUEST, message, "type")
-    return Wanted(SuppressionFilter(REASONS.get(named), page.search, *days), page)
+    wanted = SuppressionFilter(REASONS.get(named), page.search, *days, EVERYTHING)
+    return Wanted(wanted, page)
 
 
 def parse_count(query: bytes) -> SuppressionFilter | Problem:
@@ -125,7 +132,9 @@ def parse_count(query: bytes) -> SuppressionFilter | Problem:
     if isinstance(asked, Problem):
         return asked
     days = _days(asked, needed=False)
-    return days if isinstance(days, Problem) else SuppressionFilter(None, "", *days)
+    if isinstance(days, Problem):
+        return days
+    return SuppressionFilter(None, "", *days, EVERYTHING)
 
 
 def _targets(name: str, entries: Sequence[_Entry]) -> list[Target] | Problem:

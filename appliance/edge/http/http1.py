@@ -2,7 +2,8 @@
 
 Adds to `H11Protocol`: requests that `rules` refuses get their status and the
 end; the application runs where `runs` says; head and body of an answer leave
-together; a websocket handshake for the live door leaves HTTP for good. The
+together; a websocket handshake for the live door leaves HTTP for good; a plain GET
+of what is asked for most takes the way of `quick`. The
 phase says what the client owes us, so that `connection` can set its deadline.
 """
 
@@ -17,9 +18,15 @@ from hypercorn.protocol.events import Request
 from hypercorn.protocol.h11 import STREAM_ID, H2ProtocolAssumedError, H11Protocol
 from hypercorn.protocol.http_stream import HTTPStream
 from hypercorn.trio.worker_context import WorkerContext
-from hypercorn.typing import AppWrapper, ConnectionState, H11SendableEvent
+from hypercorn.typing import (
+    AppWrapper,
+    ConnectionState,
+    H11SendableEvent,
+    HTTPScope,
+)
 
 from appliance.edge.http.limits import Limits
+from appliance.edge.http.quick import Answering, PlainGet, read_plain_get
 from appliance.edge.http.rules import Facts, RefusedError, examine
 from appliance.edge.http.runs import Pieces, Whole
 
@@ -58,7 +65,10 @@ class HandOverError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """What all connections of one server share."""
+    """What all connections of one server share.
+
+    ``quick`` is what the paths of the most frequent GETs begin with, "" for none.
+    """
 
     app: AppWrapper
     engine: Config
@@ -66,6 +76,7 @@ class House:
     limits: Limits
     live_path: str | None
     state: ConnectionState
+    quick: str = ""
 
 
 class Http1(H11Protocol):
@@ -128,10 +139,54 @@ class Http1(H11Protocol):
             HandOverError: it is for the live door.
             H2ProtocolAssumedError: it is HTTP/2, and that is allowed.
         """
+        if isinstance(event, RawData):
+            plain = self._plain_get(event.data)
+            if plain is not None:
+                await self._answer(plain)
+                return
         try:
             await super().handle(event)
         except RefusedError as refused:
             await self.refuse(refused.status)
+
+    def _plain_get(self, data: bytes) -> PlainGet | None:
+        """The request that ``data`` is, if nothing else is under way or needed."""
+        quick, connection = self._house.quick, self.connection
+        if not quick or not data.startswith(b"GET " + quick.encode()):
+            return None
+        idle = connection.their_state is connection.our_state is h11.IDLE
+        if not idle or connection.trailing_data[0]:
+            return None
+        return read_plain_get(data, self._house.limits)
+
+    async def _answer(self, asked: PlainGet) -> None:
+        """Answer it whole; the connection then is as it was between requests."""
+        self.keep_alive_requests += 1
+        answering = Answering()
+        await answering.run(self.app, self._scope(asked))
+        last = self.context.terminated.is_set()
+        date = self.config.response_headers("h11")
+        await self.send(RawData(answering.encode([*date, _CLOSE] if last else date)))
+        if last:
+            await self.send(Closed())
+
+    def _scope(self, asked: PlainGet) -> HTTPScope:
+        return {
+            "type": "http",
+            "http_version": "1.1",
+            "asgi": {"spec_version": "2.1", "version": "3.0"},
+            "method": "GET",
+            "scheme": "http",
+            "path": asked.path,
+            "raw_path": asked.path.encode(),
+            "query_string": b"",
+            "root_path": "",
+            "headers": asked.headers,
+            "client": self.client,
+            "server": self.server,
+            "state": ConnectionState(self.connection_state.copy()),
+            "extensions": {},
+        }
 
     async def refuse(self, status: int) -> None:
         """Answer with a status if no answer has begun, and close."""

@@ -41,9 +41,12 @@ async def serve_http(
     limits: Limits,
     live: LiveDoor | None,
     closing: trio.Event,
+    quick: str = "",
     task_status: trio.TaskStatus[list[str]] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve ``app`` on every bind until ``closing``, then let requests end.
+
+    Plain GETs of paths that begin with ``quick`` take the short way, if it is not "".
 
     Starts with the addresses that are really bound. After ``closing`` nothing is
     accepted, idle connections end, running requests have the drain timeout, and
@@ -63,6 +66,7 @@ async def serve_http(
         limits,
         live.path if live is not None else None,
         ConnectionState(state),
+        quick,
     )
     lifespan = Lifespan(wrapped, house.engine, state)
     door = _Door(house, live, closing)

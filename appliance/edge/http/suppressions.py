@@ -21,13 +21,12 @@ from appliance.dialects.sendpost.suppression_answer import (
 )
 from appliance.edge.http.account import Ask, Call
 from appliance.store.database import Store
-from appliance.store.suppressions import (
+from appliance.store.suppression_lists import (
     NewSuppression,
-    count_suppressions,
-    find_suppressions,
     put_suppressions,
     remove_suppressions,
 )
+from appliance.store.suppressions import count_suppressions, find_suppressions
 
 
 class SuppressionCalls:
@@ -53,7 +52,7 @@ class SuppressionCalls:
         }
 
     async def add(self, ask: Ask) -> Answer | Problem:
-        """New entries; one that is there already stays as it is, and is shown."""
+        """New entries; one that is there already gets the reason that is told."""
         items = parse_add(ask.body)
         if isinstance(items, Problem):
             return items
@@ -74,6 +73,7 @@ class SuppressionCalls:
             wanted.filter,
             offset=wanted.page.offset,
             limit=wanted.page.limit,
+            now_ns=self._clock(),
         )
         return render_list(found, ask.contract)
 
@@ -91,6 +91,7 @@ class SuppressionCalls:
         wanted = parse_count(ask.query)
         if isinstance(wanted, Problem):
             return wanted
-        return render_count(
-            await self._store.read(count_suppressions, ask.owner, wanted)
+        counted = await self._store.read(
+            count_suppressions, ask.owner, wanted, now_ns=self._clock()
         )
+        return render_count(counted)

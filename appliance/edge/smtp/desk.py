@@ -32,8 +32,11 @@ from appliance.edge.smtp.reading import (
     read_letter,
     submission_of,
 )
+from appliance.edge.smtp.returns import ReturnSession
+from appliance.edge.smtp.words import GO_AHEAD, RECIPIENT_OK, SENDER_OK
 from appliance.flow.directory import DirectoryKeeper
 from appliance.flow.intake import Accepted, Intake, Origin, Question
+from appliance.flow.returns import ReturnDesk
 from appliance.smtp.reply import EnhancedCode, Reply
 from appliance.smtp.server import SmtpServer
 from appliance.smtp.server_events import (
@@ -49,9 +52,6 @@ from appliance.store.pools import SANDBOX_POOL
 
 log = logs.get("postroom.smtp")
 
-GO_AHEAD = Reply(354, ("End data with <CR><LF>.<CR><LF>",))
-SENDER_OK = Reply(250, ("Ok",), EnhancedCode(2, 1, 0))
-RECIPIENT_OK = Reply(250, ("Ok",), EnhancedCode(2, 1, 5))
 BLOCKED = Reply(
     421,
     ("Too many failed authentications, try again later",),
@@ -73,10 +73,14 @@ class Peer:
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """What the operator allows: for logins whose dialect says nothing, and at most."""
+    """What the operator allows: for logins whose dialect says nothing, and at most.
+
+    ``returned_bytes`` is for mail that comes back, without a login.
+    """
 
     message_bytes: int
     recipients: int
+    returned_bytes: int
 
 
 class Desk:
@@ -89,9 +93,11 @@ class Desk:
         directory: DirectoryKeeper,
         guard: Guard,
         *,
+        returns: ReturnDesk,
         habits: Habits,
         sizes: Sizes,
     ) -> None:
+        self.returns = returns
         self.intake = intake
         self.keys = keys
         self.directory = directory
@@ -113,8 +119,11 @@ class Desk:
         )
 
     def suppression(self, owner: SubAccountId, address: Address) -> Refusal | None:
-        """The refusal of a recipient that gets no mail, with the reason."""
-        why = self.directory.suppression(owner, address)
+        """The refusal of a recipient that gets no mail at all, with the reason.
+
+        What is suppressed for some mail only is known when the mail is: by intake.
+        """
+        why = self.directory.suppression(owner, address, self.intake.now_ns())
         if why is None:
             return None
         detail = f"<{address}>: Recipient suppressed ({why.label})"
@@ -146,6 +155,8 @@ class Session:
         self._peer = peer
         self._server = server
         self._login: _Login | None = None
+        size = desk.sizes.returned_bytes
+        self._stranger = ReturnSession(desk.returns, server, size)
         self._pool = ""
         self._sender: Address | None = None
         self._size_bytes = 0
@@ -156,6 +167,8 @@ class Session:
         match event:
             case Login():
                 return await self._log_in(event)
+            case _ if self._login is None:  # the protocol knows at which doors
+                return await self._stranger.decide(event)
             case MailGiven():
                 return self._take_sender(event)
             case RcptGiven(recipient):

@@ -66,6 +66,12 @@ class Door(StrEnum):
     MX = "mx"
 
 
+def manners_at(door: Door, manners: Manners) -> Manners:
+    """How a session is led that came by this door."""
+    in_clear = door is not Door.SUBMISSIONS
+    return replace(manners, starttls=in_clear, open=door is Door.MX)
+
+
 class Decisions(Protocol):
     """What is decided in one session."""
 
@@ -146,10 +152,7 @@ class _House:
     def __init__(self, premises: Premises) -> None:
         self._premises = premises
         self._limits = premises.limits
-        self._manners = {
-            door: replace(premises.manners, starttls=door is not Door.SUBMISSIONS)
-            for door in Door
-        }
+        self._manners = {door: manners_at(door, premises.manners) for door in Door}
         self._memory = Memory(premises.limits.max_memory)
         self._places = Places(premises.limits)
         self._open: set[SmtpSession] = set()

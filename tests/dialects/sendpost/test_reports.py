@@ -91,7 +91,7 @@ def test_all_that_an_agent_may_tell() -> None:
             "relay": "mx.x.example[192.0.2.1]:25",
             "mta": "postfix",
             "host": "mta1",
-            "source": "agent",
+            "via": "agent",
         },
     )
 

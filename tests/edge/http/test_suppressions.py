@@ -6,10 +6,12 @@ from pathlib import Path
 import httpx
 import pytest
 
+from appliance.core import suppression
 from appliance.core.address import Address
 from appliance.core.credential import Scope, SubAccount
+from appliance.core.ids import SubAccountId
 from appliance.core.suppression import SuppressionReason
-from appliance.store.suppressions import add_suppression
+from appliance.store.suppressions import add_suppression, list_suppressions
 from appliance.store.transaction import Tx
 from tests.fakes.account_desk import error
 from tests.fakes.house import House, add_key, add_tenant, mail, open_house
@@ -17,6 +19,7 @@ from tests.fakes.house import House, add_key, add_tenant, mail, open_house
 PATH = "/api/v1/subaccount/suppression"
 DAYS = "?from=2023-11-01&to=2023-11-30"
 BOB = {"email": "bob@rcpt.example"}
+NEWS = suppression.Scope("news")
 
 
 @pytest.fixture
@@ -54,7 +57,7 @@ async def test_the_whole_way_of_an_address(tmp_path: Path) -> None:
         assert result["errorCode"] == 2
         assert result["message"] == "Recipient is suppressed: bob@rcpt.example (manual)"
         again = (await ask(house, "POST", "", {"hardBounce": [BOB]})).json()
-        assert again == [one]  # the first reason stays
+        assert again == [one | {"reason": 2, "reasonText": "hardBounce"}]
         for slash in ("", "/"):
             listed = await ask(house, "GET", slash, contract="legacy")
             assert [entry["id"] for entry in listed.json()] == [one["id"]]
@@ -101,6 +104,24 @@ async def test_the_documented_statuses(
     assert answer.status_code == status, answer.text
     if status >= 400:
         error(answer, status)
+
+
+async def test_what_is_for_some_mail_only_is_not_seen(tmp_path: Path) -> None:
+    """Neither shown, nor counted, nor lifted; nor is what has ended."""
+    async with open_house(tmp_path, prepare=_prepare_some) as house:
+        assert (await ask(house, "GET", DAYS)).json() == []
+        assert (await ask(house, "GET", "/count")).json() == {"count": 0}
+        await ask(house, "DELETE", "", {"suppressions": [BOB]})
+        await house.sent(to=[BOB])
+        found = await house.store.read(list_suppressions, SubAccountId(1), limit=9)
+        assert [one.scope for one in found] == [NEWS]
+
+
+def _prepare_some(tx: Tx, ours: SubAccount) -> None:
+    bob, ann = Address("bob", "rcpt.example"), Address("ann", "rcpt.example")
+    why = SuppressionReason.UNSUBSCRIBE
+    add_suppression(tx, ours.id, bob, reason=why, now_ns=1, scope=NEWS)
+    add_suppression(tx, ours.id, ann, reason=why, now_ns=1, expires_ns=2)
 
 
 async def test_other_methods_are_told_which_there_are(house: House) -> None:

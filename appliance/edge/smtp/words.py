@@ -1,0 +1,9 @@
+"""What the SMTP doors say to everybody, whoever has logged in or not."""
+
+from typing import Final
+
+from appliance.smtp.reply import EnhancedCode, Reply
+
+GO_AHEAD: Final = Reply(354, ("End data with <CR><LF>.<CR><LF>",))
+SENDER_OK: Final = Reply(250, ("Ok",), EnhancedCode(2, 1, 0))
+RECIPIENT_OK: Final = Reply(250, ("Ok",), EnhancedCode(2, 1, 5))

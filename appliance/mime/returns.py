@@ -1,0 +1,60 @@
+"""A mail that came to a return path or a complaint address, read for what it is.
+
+What a machine wrote for machines comes first: a complaint, then a status report.
+Then prose that only a mail system writes, then what tells an auto-reply, and last a
+guess from a refusal in a mail system's text. Doubt is ``Unknown``: it bounces nobody.
+"""
+
+from dataclasses import replace
+
+from appliance.mime.arf import read_complaint
+from appliance.mime.auto_reply import read_auto_reply, reply_by_header
+from appliance.mime.dsn import read_status
+from appliance.mime.pieces import Mail, read_mail
+from appliance.mime.prose import (
+    guess_prose,
+    is_from_mail_system,
+    read_prose,
+    words_about,
+)
+from appliance.mime.returned import Bounced, Failed, Returned, Unknown
+from appliance.mime.told import read_reply
+
+
+def read_return(data: bytes) -> Returned:
+    """What the mail ``data`` is; never raises, and takes time linear in its bounds."""
+    mail = read_mail(data)
+    if complaint := read_complaint(mail):
+        return complaint
+    if told := read_status(mail):
+        return Bounced(_with_words(told, mail))
+    return _read_text(mail)
+
+
+def _read_text(mail: Mail) -> Returned:
+    """A mail without a report for machines."""
+    # Somebody's robot may quote a bounce, or us.
+    if not is_from_mail_system(mail) and (reply := reply_by_header(mail)):
+        return reply
+    if told := read_prose(mail):
+        return Bounced(told)
+    if reply := read_auto_reply(mail):
+        return reply
+    if told := guess_prose(mail):
+        return Bounced(told)
+    return Unknown("no report, no known text")
+
+
+def _with_words(told: tuple[Failed, ...], mail: Mail) -> tuple[Failed, ...]:
+    """``told`` with the words of the text for people, where the report has none."""
+    if all(one.diagnostic for one in told):
+        return told
+    words = words_about(mail)
+    return tuple(
+        one if one.diagnostic else _worded(one, words.get(one.address, ""))
+        for one in told
+    )
+
+
+def _worded(one: Failed, words: str) -> Failed:
+    return replace(one, diagnostic=words, code=one.code or read_reply(words)[0])
