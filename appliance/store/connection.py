@@ -57,6 +57,13 @@ def connect_reader(path: Path) -> sqlite3.Connection:
     return db
 
 
+def connect_folder(path: Path) -> sqlite3.Connection:
+    """A connection that folds the log into the file, and writes nothing itself."""
+    db = _connect(path)
+    db.execute("PRAGMA synchronous = FULL")
+    return db
+
+
 def begin_patiently(db: sqlite3.Connection) -> None:
     """Begin to write, waiting for another process that does, up to BUSY_TIMEOUT_MS."""
     try:

@@ -12,12 +12,14 @@ import trio
 from appliance.core.event import Event
 from appliance.store.bridge import Connection, connect
 from appliance.store.connection import (
+    connect_folder,
     connect_reader,
     connect_writer,
     ensure_file,
     wait_for_others,
 )
 from appliance.store.errors import StoreUnavailable, unavailable
+from appliance.store.folding import Folding
 from appliance.store.migrations import check_sealing, migrate
 from appliance.store.readers import Pulse, Readers, Watcher
 from appliance.store.sealed import Sealer
@@ -160,16 +162,20 @@ async def open_store(path: Path, *, sealing_key: bytes) -> AsyncIterator[Store]:
             await stack.enter_async_context(_opened(partial(connect_reader, path)))
             for _ in range(READERS + 1)
         ]
+        beside = await stack.enter_async_context(_opened(partial(connect_folder, path)))
         writer = Writer(writing, sealer)
         store = Store(writer, Readers(reading[1:], sealer), Watcher(reading[0]))
         async with trio.open_nursery() as nursery:
             await nursery.start(writer.run)
+            folding = Folding(beside, lambda: writer.commits)
+            nursery.start_soon(folding.run)
             try:
                 yield store
             except BaseException as error:  # noqa: BLE001  raised again below, bare
                 failure = error
             finally:
                 writer.close()
+                folding.close()
         if failure is not None:
             raise failure
 

@@ -60,6 +60,7 @@ class Writer:
         self._bell = trio.Event()
         self._room = trio.lowlevel.ParkingLot()
         self._closing = False
+        self.commits = 0
 
     async def write(
         self, fn: Callable[Concatenate[Tx, P], R], *args: P.args, **kwargs: P.kwargs
@@ -126,6 +127,7 @@ class Writer:
             self._handed = calls
             self._room.unpark_all()
             events = await self._commit(calls)
+            self.commits += 1
             self.healthy = not any(map(_blames_the_disk, calls))
             try:
                 if events:

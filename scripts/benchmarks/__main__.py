@@ -63,9 +63,7 @@ def measure(
     facts: dict[str, object] = {}
     if "http" in doors:
         number, mails = (2, 1000) if quick else (5, 3000)
-        kept, facts["rounds"] = measure_http(
-            os.environ["POSTROOM_PROGRAM"], number, mails
-        )
+        kept, facts["rounds"] = measure_http(number, mails)
         bounds += kept
     if "smtp" in doors:
         number, mails = (2, 2000) if quick else (5, 6000)

@@ -5,7 +5,6 @@ Each relays to the same sink; each is told its load in its own protocol.
 
 import json
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -13,7 +12,7 @@ from pathlib import Path
 
 from scripts.benchmarks.tools import DOMAIN, Load, Mail, Sink, http_served, smtp_load
 from tests.fakes.postfix import PostfixServer
-from tests.fakes.postroom import Postroom
+from tests.fakes.postroom import Postroom, program_words
 from tests.fakes.programs import end, program, wait_until
 
 POOL = "custom-smtp-pool"
@@ -163,10 +162,10 @@ def start_postroom(
     return made
 
 
-def version_seconds(zipapp: str) -> float:
+def version_seconds() -> float:
     """How long `postroom version` takes, the start of Python included."""
     start = time.perf_counter()
-    words = [sys.executable, zipapp, "version", "--json"]
+    words = [*program_words(), "version", "--json"]
     done = subprocess.run(words, capture_output=True, check=True)
     taken = time.perf_counter() - start
     json.loads(done.stdout)

@@ -30,16 +30,14 @@ _IDLE_BOUND_MB = 90
 _VERSION_BOUND_S = 0.3
 
 
-def measure_http(
-    zipapp: str, number: int, mails: int
-) -> tuple[list[Bound], list[object]]:
+def measure_http(number: int, mails: int) -> tuple[list[Bound], list[object]]:
     """Everything in order: start-up, idle memory, then the rounds.
 
     Raises:
         BenchError: it cannot be measured.
     """
     say("postroom version, five times")
-    version_s = statistics.median(version_seconds(zipapp) for _ in range(5))
+    version_s = statistics.median(version_seconds() for _ in range(5))
     all_rounds: list[list[Measured]] = []
     rows: list[tuple[str, ...]] = []
     with contextlib.ExitStack() as cleanup:

@@ -1,7 +1,8 @@
 """The real program as a subprocess: `postroom serve`, and commands beside it.
 
-POSTROOM_PROGRAM names a zipapp to run instead of this checkout. Everything it
-prints goes to one file, which `troubles` reads: a traceback is never expected.
+POSTROOM_PROGRAM names a zipapp to run instead of this checkout, POSTROOM_PYTHON the
+Python to run it with. Everything it prints goes to one file, which `troubles` reads: a
+traceback is never expected.
 """
 
 import json
@@ -32,7 +33,8 @@ def program_words() -> tuple[str, ...]:
     """The words that start the program."""
     packed = os.environ.get("POSTROOM_PROGRAM")
     if packed:
-        return (sys.executable, str(Path(packed).resolve()))
+        python = os.environ.get("POSTROOM_PYTHON", sys.executable)
+        return (python, str(Path(packed).resolve()))
     return (sys.executable, "-m", "appliance")
 
 
