@@ -56,7 +56,8 @@ class Report:
     ``recipient`` is whom it names, "" if it names nobody; an alias or a forward behind
     us may make that another one than ours. ``at_ns`` is the reporter's clock, 0 if it
     does not say. ``data`` are the words of the event, ``via`` among them: how we were
-    told. They may be hostile text, and are cut.
+    told. They may be hostile text, and are cut. ``proven`` is False if others than the
+    recipient's side could have written it: it is recorded, and suppresses nobody.
     """
 
     type: EventType
@@ -64,6 +65,7 @@ class Report:
     recipient: str = ""
     at_ns: int = 0
     data: Mapping[str, Scalar] = field(default_factory=dict)
+    proven: bool = True
 
     def moment(self, accepted_ns: int, now_ns: int) -> int:
         """When it happened, between the mail's coming and now whatever they say."""

@@ -85,7 +85,8 @@ def report_of(gone: Gone, told: Sequence[Failed]) -> Report | None:
         case _:
             return None
     recipient = "" if is_own else _shown(one.address)
-    return Report(type_, gone.delivery, recipient, one.at_s * _SECOND_NS, data)
+    at_ns, proven = one.at_s * _SECOND_NS, not gone.shown
+    return Report(type_, gone.delivery, recipient, at_ns, data, proven)
 
 
 def _chosen(recipient: Address, told: Sequence[Failed]) -> tuple[Failed, bool]:
@@ -143,7 +144,7 @@ def complaint_of(gone: Gone, one: Complaint) -> Report:
     data = {name: value for name, value in told.items() if value}
     data["via"] = Via.COMPLAINT.value
     at_ns = one.arrived_s * _SECOND_NS
-    return Report(EventType.COMPLAINED, gone.delivery, "", at_ns, data)
+    return Report(EventType.COMPLAINED, gone.delivery, "", at_ns, data, not gone.shown)
 
 
 def clues_of(one: Complaint) -> Iterator[Clue]:

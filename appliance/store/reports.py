@@ -132,7 +132,7 @@ def _tell(tx: Tx, about: About, report: Report, at_ns: int, item: Batch) -> None
         data["recipient"] = report.recipient
     tx.emit(NewEvent(report.type, at_ns, about, data))
     reason = SUPPRESSES.get(report.type)
-    if reason is not None and ours:
+    if reason is not None and ours and report.proven:
         local, _, domain = about.recipient.rpartition("@")
         add_suppression(
             tx,

@@ -10,8 +10,10 @@ from appliance.store.rows import insert_rows
 from appliance.store.transaction import Tx, View, to_uuid
 
 _WENT = (
-    "SELECT uuid, sub_account, recipient FROM delivery AS d"
-    " WHERE uuid = ? AND (attempts > 0 OR dot_ns IS NOT NULL)"
+    "SELECT uuid, sub_account, recipient,"
+    " EXISTS (SELECT 1 FROM delivery WHERE message = d.message AND id > d.id)"
+    " AND NOT EXISTS (SELECT 1 FROM delivery WHERE message = d.message AND id < d.id)"
+    " FROM delivery AS d WHERE uuid = ? AND (attempts > 0 OR dot_ns IS NOT NULL)"
 )
 # The first copy has the id of the message, which all of its copies show.
 _ALONE = (
@@ -22,11 +24,16 @@ _ALONE = (
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """A copy that left, or may have left, and can come back."""
+    """A copy that left, or may have left, and can come back.
+
+    ``shown``: its id stands in other copies too, for it is the message's, so that their
+    recipients could write what comes back.
+    """
 
     delivery: UUID
     sub_account: SubAccountId
     recipient: Address
+    shown: bool = False
 
 
 def find_gone(view: View, delivery: UUID) -> Gone | None:
@@ -60,6 +67,11 @@ def _gone(view: View, select: str, uuid: UUID) -> Gone | None:
     row = view.db.execute(select, (uuid.bytes,)).fetchone()
     if row is None:
         return None
-    delivery, sub_account, recipient = row
+    delivery, sub_account, recipient, shown = row
     local, _, domain = recipient.rpartition("@")
-    return Gone(to_uuid(delivery), SubAccountId(sub_account), Address(local, domain))
+    return Gone(
+        to_uuid(delivery),
+        SubAccountId(sub_account),
+        Address(local, domain),
+        bool(shown),
+    )

@@ -190,6 +190,17 @@ async def test_one_end_however_often_it_comes_back(desk: Desk) -> None:
     assert [one.type for one in await desk.told()] == [EventType.HARD_BOUNCED]
 
 
+async def test_a_path_that_others_know_suppresses_nobody(desk: Desk) -> None:
+    """ATTACKS 24: who got a copy knows the id of the first, and could bounce it."""
+    first, second = await desk.send(BOB, "al@rcpt.example")
+    await desk.comes(report(BOB), desk.path(first))
+    await desk.comes(complaint(original=f"Return-Path: <{desk.path(first)}>\r\n"))
+    assert EventType.HARD_BOUNCED in [one.type for one in await desk.told()]
+    assert await desk.suppressed() == {}
+    await desk.comes(report("al@rcpt.example"), desk.path(second))
+    assert list(await desk.suppressed()) == ["al@rcpt.example"]
+
+
 async def test_another_one_s_bounce_is_recorded_with_its_name(desk: Desk) -> None:
     """ATTACKS 24: a report about somebody else suppresses nobody."""
     (left,) = await desk.send(BOB)
@@ -201,7 +212,8 @@ async def test_another_one_s_bounce_is_recorded_with_its_name(desk: Desk) -> Non
 
 async def test_several_return_paths_get_one_bounce_each(desk: Desk) -> None:
     """One transaction may be about several copies."""
-    bob, joe = await desk.send(BOB, "joe@rcpt.example")
+    (bob,) = await desk.send(BOB)
+    (joe,) = await desk.send("joe@rcpt.example")
     await desk.comes(report(BOB, "joe@rcpt.example"), desk.path(bob), desk.path(joe))
     assert [one.about.delivery for one in await desk.told()] == [bob, joe]
     assert set(await desk.suppressed()) == {BOB, "joe@rcpt.example"}

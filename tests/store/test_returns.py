@@ -35,9 +35,12 @@ async def test_the_id_of_a_message_names_no_copy_of_several(
     found = await store.read(find_gone_by_message, alone)
     assert found is not None
     assert found.delivery == alone
-    for one in (first, second):
+    for one, shown in ((first, True), (second, False)):
         assert await store.read(find_gone_by_message, one) is None
-        assert await store.read(find_gone, one) is not None
+        gone = await store.read(find_gone, one)
+        assert gone is not None
+        assert gone.shown is shown
+    assert not found.shown
 
 
 async def test_counts_add_up(store: Store) -> None:
