@@ -186,6 +186,9 @@ async def _run(
         beside.start_soon(services.room.run)
         beside.start_soon(services.rechecks.run)
         beside.start_soon(services.returns.run)
+        beside.start_soon(services.statistics.run)
+        if settings.webhooks.enabled:
+            beside.start_soon(services.webhooks.run)
         async with trio.open_nursery() as workers:
             async with trio.open_nursery() as doors:
                 addresses = await _open_doors(doors, services, tls, settings, closing)

@@ -31,6 +31,8 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "classify": "appliance.cli.classify:classify",
         "queue": "appliance.cli.queue:queue",
         "suppression": "appliance.cli.suppression:suppression",
+        "webhook": "appliance.cli.webhook:webhook",
+        "stats": "appliance.cli.stats:stats",
         "status": "appliance.cli.status:status",
         "agent": "appliance.cli.agent:agent",
         "unblock": "appliance.cli.unblock:unblock",

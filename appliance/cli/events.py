@@ -1,6 +1,6 @@
 """`postroom events`: what became known, as a list or as it happens."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -9,6 +9,7 @@ import click
 
 from appliance.cli.common import Call, common, example, run
 from appliance.cli.data import open_house
+from appliance.cli.events_verify import verify
 from appliance.cli.show import line, note, plain, say
 from appliance.core.event import EventFilter, EventType
 from appliance.core.ids import parse_uuid
@@ -58,11 +59,24 @@ _message = click.option(
     help="Of this message or delivery only.",
 )
 _number = click.IntRange(min=0)
+_TEXTS = ("recipient", "group", "tag", "topic", "campaign", "pool", "provider")
+
+
+def _texts(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that name what an event is about."""
+    for name in reversed(_TEXTS):
+        command = click.option(f"--{name}", default="", help=f"Of this {name} only.")(
+            command
+        )
+    return command
 
 
 @click.group(short_help="What became of the mail.")
 def events() -> None:
     """List events, or follow them as they happen. Their numbers only grow."""
+
+
+events.add_command(verify)
 
 
 @events.command(
@@ -80,19 +94,22 @@ def events() -> None:
 )
 @_types
 @_message
+@_texts
 @common
 def list_all(
     call: Call,
+    /,
     *,
     after: int,
     limit: int,
     types: frozenset[EventType],
     message: UUID | None,
+    **texts: str,
 ) -> None:
     """List events in the order of their numbers."""
     from appliance.flow.facts import event_facts
 
-    wanted = EventFilter(types, message)
+    wanted = _filter(types, message, texts)
     found = run(lambda: _load(call, after, limit + 1, wanted))  # is there one more?
     for event in found[:limit]:
         _show(call, event_facts(event))
@@ -148,6 +165,22 @@ async def _follow(call: Call, stand: _Stand, wanted: EventFilter) -> None:
             await tail.run()
         finally:
             stand.number = tail.number
+
+
+def _filter(
+    types: frozenset[EventType], message: UUID | None, texts: Mapping[str, str]
+) -> EventFilter:
+    return EventFilter(
+        types,
+        message,
+        recipient=texts["recipient"],
+        group=texts["group"],
+        tag=texts["tag"],
+        topic=texts["topic"],
+        campaign=texts["campaign"],
+        pool=texts["pool"],
+        provider=texts["provider"],
+    )
 
 
 async def _load(

@@ -12,7 +12,7 @@ import click
 from appliance.cli.common import Failure
 from appliance.cli.provider_limits import Rate, Rule, changed, read_rate, read_rules
 from appliance.core.address import Address
-from appliance.core.provider import AuthMethod, NewProvider, Security
+from appliance.core.provider import AuthMethod, DeliveredBy, NewProvider, Security
 from appliance.core.retry import parse_retry_plan
 from appliance.dialects.addresses import read_address
 
@@ -34,6 +34,7 @@ class Described(TypedDict):
     verify: bool | None
     connections: int | None
     retry_plan: str | None
+    delivered_by: str | None
     per_hour: Rate | None
     per_second: Rate | None
     rules: tuple[Rule, ...]
@@ -60,6 +61,8 @@ def described(base: Settings, options: Described, password: str | None) -> Setti
         "verify_certificate": options["verify"],
         "max_connections": options["connections"],
         "retry_plan": options["retry_plan"],
+        "delivered_by": options["delivered_by"]
+        and DeliveredBy(options["delivered_by"]),
     }
     given: dict[str, object] = {
         name: value for name, value in typed.items() if value is not None
@@ -174,6 +177,13 @@ _DESCRIBING: Sequence[Callable[[Command], Command]] = (
         callback=_read_plan,
         metavar="PAUSES",
         help="Its own retry plan, such as 1h,2h,3h. Default: relay.retry_plan.",
+    ),
+    click.option(
+        "--delivered-by",
+        type=click.Choice([one.value for one in DeliveredBy]),
+        help="Whose word tells webhooks that a mail was delivered, where that is told"
+        " once: the log agent's or its own 2xx. Default: auto, the agent's if it has"
+        " one.",
     ),
     click.option(
         "--max-rate-per-hour",

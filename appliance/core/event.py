@@ -1,11 +1,13 @@
 """Facts about deliveries, numbered in the order in which they became known.
 
-A few are about an upstream instead: no delivery's, and no sub-account's to read.
+A few are about an upstream or a webhook instead: no delivery's, and no
+sub-account's to read.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from string import ascii_lowercase, ascii_uppercase
 from typing import TypeAlias
 from uuid import UUID
 
@@ -32,6 +34,8 @@ class EventType(IntEnum):
     IN_DOUBT = 69
     PROVIDER_DOWN = 70
     PROVIDER_UP = 71
+    WEBHOOK_DEGRADED = 72
+    WEBHOOK_DISABLED = 73
 
     @property
     def label(self) -> str:
@@ -99,12 +103,23 @@ class Event:
 class EventFilter:
     """Which events a reader wants; what is empty or None wants all.
 
-    ``message`` is the UUID of a message or of one of its deliveries.
+    ``message`` is the UUID of a message or of one of its deliveries. Small and
+    capital ASCII letters of ``recipient`` are the same. ``until_ns`` is the first
+    moment that is not wanted.
     """
 
     types: frozenset[EventType] = frozenset()
     message: UUID | None = None
     sub_account: SubAccountId | None = None
+    recipient: str = ""
+    group: str = ""
+    tag: str = ""
+    topic: str = ""
+    campaign: str = ""
+    pool: str = ""
+    provider: str = ""
+    since_ns: int | None = None
+    until_ns: int | None = None
 
     def accepts(self, event: Event) -> bool:
         """True if the reader wants this event."""
@@ -114,8 +129,30 @@ class EventFilter:
             and (
                 self.message is None or self.message in (about.message, about.delivery)
             )
-            and (self.sub_account is None or self.sub_account == about.sub_account)
+            and self.sub_account in (None, about.sub_account)
+            and self.pool in ("", about.pool)
+            and self.provider in ("", about.provider)
+            and (self.since_ns is None or event.at_ns >= self.since_ns)
+            and (self.until_ns is None or event.at_ns < self.until_ns)
+            and (not self.recipient or _same(self.recipient, about.recipient))
+            and self._finds(about.dimensions)
         )
+
+    def _finds(self, attached: Dimensions) -> bool:
+        return (
+            self.topic in ("", attached.topic)
+            and self.campaign in ("", attached.campaign)
+            and (not self.group or self.group in attached.groups)
+            and (not self.tag or self.tag in attached.tags)
+        )
+
+
+_SMALL = str.maketrans(ascii_uppercase, ascii_lowercase)
+
+
+def _same(one: str, other: str) -> bool:
+    """As the store compares: in ASCII only, where lower() knows more letters."""
+    return one.translate(_SMALL) == other.translate(_SMALL)
 
 
 EVERYTHING = EventFilter()

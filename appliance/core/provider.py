@@ -34,6 +34,14 @@ class AuthMethod(Enum):
     LOGIN = "login"
 
 
+class DeliveredBy(Enum):
+    """Whose word makes a mail delivered, where a dialect tells that only once."""
+
+    AUTO = "auto"  # the log agent's, if there ever was one
+    AGENT = "agent"
+    UPSTREAM = "upstream"  # its 2xx
+
+
 @dataclass(frozen=True, slots=True)
 class NewProvider:
     """A provider's settings; ``retry_plan`` is "" where the general one holds.
@@ -53,6 +61,7 @@ class NewProvider:
     verify_certificate: bool = True
     max_connections: int = 5
     retry_plan: str = ""
+    delivered_by: DeliveredBy = DeliveredBy.AUTO
     limits: Limits = NO_LIMITS
     class_connections: Mapping[RecipientClass, int] = field(
         default_factory=lambda: MappingProxyType({})

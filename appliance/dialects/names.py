@@ -37,6 +37,8 @@ _PREFIXES: Mapping[Dialect, str] = MappingProxyType(
         Dialect.SMTP: "",
     }
 )
+# Those in which events are told over HTTP, the usual one first.
+TELLING = (Dialect.SENDPOST, Dialect.ANYPOST, Dialect.POSTSCALE)
 # The user names that stand for a dialect and not for a credential.
 FIXED_USERNAMES = frozenset({"anypost", "postscale"})
 _TEST_PREFIXES: Mapping[Dialect, str] = MappingProxyType(

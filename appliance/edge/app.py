@@ -26,13 +26,23 @@ from appliance.edge.http.reports import ReportDoor
 from appliance.edge.http.respond import NoBody, read_body, send_json
 from appliance.edge.http.sendpost import SendDoor
 from appliance.edge.live import Authorise
+from appliance.edge.tickets import Tickets
 from appliance.edge.tracker import Tracker, unavailable_as_503
 from appliance.flow.feed import Feed
 from appliance.flow.queue import QueueDesk
 from appliance.store.database import Store
 from appliance.store.errors import StoreUnavailable
 
-ACCOUNT_ROOTS = (paths.PROVIDERS, paths.PROVIDERS_SHORT, paths.POOLS)
+ACCOUNT_ROOTS = (
+    paths.PROVIDERS,
+    paths.PROVIDERS_SHORT,
+    paths.POOLS,
+    paths.WEBHOOKS,
+    paths.ACCOUNT_EVENTS,
+    paths.MESSAGES,
+    paths.STATS,
+    paths.SUB_ACCOUNT_STATS,
+)
 SUB_ACCOUNT_ROOTS = (paths.SUPPRESSIONS,)
 # From headers, body (None: too large) and query.
 Answering: TypeAlias = Callable[
@@ -51,6 +61,7 @@ class Rooms:
     send: SendDoor
     tracker: Tracker
     authorise: Authorise
+    tickets: Tickets
     queue: QueueDesk
     account: AccountDoor
     reports: ReportDoor
@@ -63,7 +74,9 @@ def make_app(rooms: Rooms) -> ASGIFramework:
     def make_rest() -> ASGIFramework:
         from appliance.edge.web import make_web
 
-        return make_web(rooms.store, rooms.feed, rooms.queue, rooms.authorise)
+        return make_web(
+            rooms.store, rooms.feed, rooms.queue, rooms.authorise, rooms.tickets
+        )
 
     return HotRoutes(_hot_routes(rooms), Later(make_rest))
 

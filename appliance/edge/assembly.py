@@ -22,16 +22,21 @@ from appliance.dialects.sendpost.headers import trace_headers
 from appliance.dialects.sendpost.login import KeyKind
 from appliance.edge.app import Rooms
 from appliance.edge.http.account import AccountDoor
+from appliance.edge.http.messages import MessageCalls
 from appliance.edge.http.pools import PoolCalls
 from appliance.edge.http.providers import ProviderCalls
 from appliance.edge.http.reports import ReportDoor
 from appliance.edge.http.sendpost import SendDoor
+from appliance.edge.http.stats import StatCalls
 from appliance.edge.http.suppressions import SuppressionCalls
+from appliance.edge.http.webhooks import WebhookCalls
 from appliance.edge.keys import KeyRing
-from appliance.edge.live import LiveDoor
+from appliance.edge.live import LiveDoor, Reception
+from appliance.edge.live_forms import forms_of
 from appliance.edge.smtp.desk import Desk, Sizes
 from appliance.edge.smtp.guard import Guard, Thresholds
 from appliance.edge.smtp.reading import SECOND_NS, Habits
+from appliance.edge.tickets import Tickets
 from appliance.edge.tracker import Tracker
 from appliance.edge.visitor import Proxies
 from appliance.flow.classifier import Classifier
@@ -40,7 +45,6 @@ from appliance.flow.directory import DirectoryKeeper
 from appliance.flow.doubts import Doubting, Doubts
 from appliance.flow.dry_run import DryRun
 from appliance.flow.engagement import EngagementDesk
-from appliance.flow.facts import render_event
 from appliance.flow.feed import Feed
 from appliance.flow.heart import Heart
 from appliance.flow.intake import Intake
@@ -57,8 +61,11 @@ from appliance.flow.returns import ReturnDesk
 from appliance.flow.room import Floor, Room, free_bytes_of
 from appliance.flow.settle import Policy
 from appliance.flow.setup import DataFolder
+from appliance.flow.stats import Statistics
 from appliance.flow.upkeep import Retention, Upkeep
 from appliance.flow.upstreams import LaneMaker, Manners
+from appliance.flow.webhook_post import habits_of
+from appliance.flow.webhooks import Webhooks
 from appliance.flow.workshop import Trace, Workshop
 from appliance.mime.compose import Headers
 from appliance.net.dns import Resolver
@@ -91,6 +98,8 @@ class Services:
     rechecks: Rechecks
     rooms: Rooms
     live: LiveDoor
+    webhooks: Webhooks
+    statistics: Statistics
 
 
 async def assemble(
@@ -109,6 +118,7 @@ async def assemble(
     intake = Intake(store, directory, time.time_ns, room.refusal)
     intake.on_accepted(relay.expect)
     keys = KeyRing(directory, operator_key)
+    statistics = Statistics(store, time.time_ns)
     guard = Guard(store, directory, Thresholds.of(settings.smtp), time.time_ns)
     dry_run = make_dry_run(
         store, directory, intake, workshop, settings, classify=classifier.of
@@ -132,8 +142,9 @@ async def assemble(
             engagement, paths.read_tracking, Proxies(settings.http.trusted_proxies)
         ),
         authorise=keys.authorise,
+        tickets=Tickets(time.monotonic),
         queue=QueueDesk(store, time.time_ns, relay.ring),
-        account=make_account_door(store, directory, keys, settings),
+        account=make_account_door(store, directory, keys, settings, statistics),
         reports=ReportDoor(keys, reports),
         sub_account=make_sub_account_door(store, directory, keys, settings),
     )
@@ -152,7 +163,9 @@ async def assemble(
         classifier=classifier,
         rechecks=make_rechecks(store, settings),
         rooms=rooms,
-        live=LiveDoor(feed, keys.authorise, render_event, settings.live),
+        live=make_live_door(store, feed, rooms, settings),
+        webhooks=Webhooks(store, directory, feed, habits_of(settings), time.time_ns),
+        statistics=statistics,
     )
 
 
@@ -168,8 +181,21 @@ def _make_send_door(
     return SendDoor(intake, keys, limits, contract, dry_run)
 
 
+def make_live_door(
+    store: Store, feed: Feed, rooms: Rooms, settings: Settings
+) -> LiveDoor:
+    """Where events are followed."""
+    url = settings.http.public_url
+    reception = Reception(rooms.authorise, rooms.tickets, url)
+    return LiveDoor(feed, forms_of(store), reception, settings.live)
+
+
 def make_account_door(
-    store: Store, directory: DirectoryKeeper, keys: KeyRing, settings: Settings
+    store: Store,
+    directory: DirectoryKeeper,
+    keys: KeyRing,
+    settings: Settings,
+    statistics: Statistics,
 ) -> AccountDoor:
     """Where providers and pools are looked after from afar."""
     tell = directory.catch_up
@@ -177,7 +203,13 @@ def make_account_door(
     providers = ProviderCalls(store, desk, defaults_of(settings))
     contract = Contract(settings.api.default_contract)
     return AccountDoor(
-        keys, contract, providers.calls(), PoolCalls(store, tell).calls()
+        keys,
+        contract,
+        providers.calls(),
+        PoolCalls(store, tell).calls(),
+        WebhookCalls(store, habits_of(settings), tell).calls(),
+        StatCalls(store, statistics).calls(),
+        MessageCalls(store).calls(),
     )
 
 
@@ -367,6 +399,9 @@ def _retention(settings: Settings) -> Retention:
         settings.retention.events,
         settings.retention.messages,
         settings.smtp.idempotency_window,
+        sum(settings.webhooks.retry_plan) if settings.webhooks.enabled else 0.0,
+        engagement_seconds=settings.retention.engagement,
+        bodies_seconds=settings.retention.bodies,
     )
 
 

@@ -5,16 +5,21 @@ foreign site must not read along with a cookie that the browser adds: browsers
 send Origin with every websocket handshake, so a foreign one is refused.
 """
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 from uuid import UUID
 
 from appliance.core.event import EventFilter, EventType
+from appliance.core.ids import SubAccountId
+from appliance.core.moments import read_moment
 
 Headers = Sequence[tuple[bytes, bytes]]
 
 _MAX_PARAMETERS = 20
+_MAX_TEXT = 1_000  # characters of one value
 _MAX_NUMBER = 2**63 - 1  # what the log's numbers can be
 
 
@@ -35,15 +40,18 @@ class Wish:
 
 
 def read_wish(target: str) -> Wish | Refused:
-    """What the query asks for: ``after=N&type=sent,59&message=UUID``, all optional."""
+    """What the query asks for: ``after=N&type=sent,59&message=UUID``, all optional.
+
+    And by ``recipient``, ``group``, ``tag``, ``topic``, ``campaign``, ``pool``,
+    ``provider``, ``subAccount``, ``since`` and ``until``, a day or a moment each.
+    """
     query = target.partition("?")[2]
     try:
         pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=_MAX_PARAMETERS)
     except ValueError:
         return Refused(400, "too many parameters")
     after: int | None = None
-    types: frozenset[EventType] = frozenset()
-    message: UUID | None = None
+    fields: dict[str, Any] = {}
     seen: set[str] = set()
     for name, value in pairs:
         if name in seen:
@@ -51,16 +59,24 @@ def read_wish(target: str) -> Wish | Refused:
         seen.add(name)
         try:
             if name == "after":
-                after = _number(value)
-            elif name == "type":
-                types = frozenset(map(_type, value.split(",")))
-            elif name == "message":
-                message = UUID(value)
+                after = read_number(value)
+            elif name in _WORDS:
+                field, read = _WORDS[name]
+                fields[field] = read(value)
             else:
                 return Refused(400, f"there is no parameter {name[:50]}")
         except ValueError:
             return Refused(400, f"{name} cannot be {value[:50]!r}")
-    return Wish(after, EventFilter(types, message))
+    return Wish(after, EventFilter(**fields))
+
+
+def narrowed(wanted: EventFilter, viewer: SubAccountId | None) -> EventFilter | Refused:
+    """What a viewer gets to see of it: of a sub-account, its own (ATTACKS 12)."""
+    if viewer is None:
+        return wanted
+    if wanted.sub_account not in (None, viewer):
+        return Refused(403, "this key sees its own sub-account only")
+    return replace(wanted, sub_account=viewer)
 
 
 def is_foreign(headers: Headers, own: Collection[str]) -> bool:
@@ -82,10 +98,19 @@ def is_foreign(headers: Headers, own: Collection[str]) -> bool:
     return parts.scheme not in {"http", "https"} or not host or parts.netloc != host
 
 
-def _number(text: str) -> int:
+def read_number(text: str) -> int:
+    """The number of an event, or of a row.
+
+    Raises:
+        ValueError: it cannot be one.
+    """
     if not text.isascii() or not text.isdecimal() or int(text) > _MAX_NUMBER:
         raise ValueError(text)
     return int(text)
+
+
+def _types(text: str) -> frozenset[EventType]:
+    return frozenset(map(_type, text.split(",")))
 
 
 def _type(text: str) -> EventType:
@@ -93,3 +118,43 @@ def _type(text: str) -> EventType:
     if kind is None:
         raise ValueError(text)
     return kind
+
+
+def _text(text: str) -> str:
+    if not text or len(text) > _MAX_TEXT:
+        raise ValueError(text)
+    text.encode()  # lone surrogates are in no column
+    return text
+
+
+def _since(text: str) -> int:
+    return _moment(read_moment(text))
+
+
+def _until(text: str) -> int:
+    return _moment(read_moment(text, end_of_day=True))
+
+
+def _moment(ns: int | None) -> int:
+    if ns is None:
+        raise ValueError
+    return ns
+
+
+# By the name in a query: the field of the filter, and how its value is read.
+_WORDS: Mapping[str, tuple[str, Callable[[str], object]]] = MappingProxyType(
+    {
+        "type": ("types", _types),
+        "message": ("message", UUID),
+        "subAccount": ("sub_account", read_number),
+        "recipient": ("recipient", _text),
+        "group": ("group", _text),
+        "tag": ("tag", _text),
+        "topic": ("topic", _text),
+        "campaign": ("campaign", _text),
+        "pool": ("pool", _text),
+        "provider": ("provider", _text),
+        "since": ("since_ns", _since),
+        "until": ("until_ns", _until),
+    }
+)

@@ -9,6 +9,7 @@ from appliance.core.event import Event
 from appliance.core.queue import Tally, Waiting
 from appliance.core.queue_words import state_word
 from appliance.core.submission import Dimensions
+from appliance.store.messages import DeliveryStatus
 
 _NS = 1_000_000_000
 
@@ -65,6 +66,23 @@ def waiting_facts(one: Waiting) -> dict[str, object]:
         "waitsFor": one.waits_for,
         "waitsUntil": None if until_ns is None else moment(until_ns),
         "draw": one.draw,
+        "lastCode": one.last_code,
+        "lastText": one.last_text,
+    }
+
+
+def copy_facts(one: DeliveryStatus) -> dict[str, object]:
+    """What is told of one copy of a message, whatever became of it."""
+    return {
+        "delivery": str(one.uuid),
+        "to": one.recipient,
+        "state": state_word(one.state),
+        "pool": one.pool,
+        "provider": one.provider,
+        "attempts": one.attempts,
+        "accepted": moment(one.created_ns),
+        "due": None if one.due_ns is None else moment(one.due_ns),
+        "settled": None if one.settled_ns is None else moment(one.settled_ns),
         "lastCode": one.last_code,
         "lastText": one.last_text,
     }

@@ -12,7 +12,7 @@ look, and by the gap they leave before our own.
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
 
 import trio
@@ -105,16 +105,24 @@ class Feed:
 def _pick(
     recent: Sequence[Event], after: int, limit: int, wanted: EventFilter
 ) -> tuple[Sequence[Event], int]:
-    start = max(0, after + 1 - recent[0].number)
     found: list[Event] = []
     cursor = after
-    for event in islice(recent, start, None):
+    for event in _behind(recent, after):
         cursor = event.number
         if wanted.accepts(event):
             found.append(event)
             if len(found) == limit:
                 break
     return found, cursor
+
+
+def _behind(recent: Sequence[Event], after: int) -> Iterable[Event]:
+    """Those behind a number; whoever keeps up is near the end, so search from there."""
+    start = max(0, after + 1 - recent[0].number)
+    count = len(recent) - start
+    if count > start:
+        return islice(recent, start, None)
+    return reversed(list(islice(reversed(recent), count)))
 
 
 def _read_page(

@@ -47,6 +47,20 @@ def client_context(
     return context
 
 
+@functools.lru_cache(maxsize=4)
+def web_context(*, ca_file: Path | None = None) -> ssl.SSLContext:
+    """As ``client_context``, and no other protocol's: HTTP names itself in it (ALPN).
+
+    Raises:
+        OSError: the file cannot be read (ssl.SSLError if it holds no certificate).
+    """
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if ca_file is not None:
+        context.load_verify_locations(cafile=ca_file)
+    return context
+
+
 async def start_tls(
     stream: trio.abc.Stream, context: ssl.SSLContext, host: str
 ) -> trio.SSLStream[trio.abc.Stream] | TlsFailure:

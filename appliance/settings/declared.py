@@ -231,6 +231,9 @@ class Live:
         "",
         "Origins, beside our own, whose pages may open the websocket.",
     )
+    compress: bool = _setting(
+        BOOLEAN, True, "Whether readers that offer it are sent compressed frames."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -429,12 +432,69 @@ class Api:
 
 
 @dataclass(frozen=True, slots=True)
+class Webhooks:
+    """Events that are told over HTTP."""
+
+    enabled: bool = _setting(
+        BOOLEAN, True, "Whether this process tells endpoints of events."
+    )
+    timeout: float = _setting(
+        duration(0.1, 60), "10s", "How long an endpoint has to answer."
+    )
+    at_a_time: int = _setting(
+        integer(1, 100), 8, "Requests to one endpoint at a time, at most."
+    )
+    max_rate: int = _setting(
+        integer(1, 100_000),
+        560,
+        "Requests a second to all endpoints together, at most: sending goes first.",
+    )
+    first_retries: tuple[int, ...] = _setting(
+        RETRY_PLAN,
+        "",
+        'Pauses before the first retries; "": as the dialect documents them.',
+    )
+    retry_plan: tuple[int, ...] = _setting(
+        RETRY_PLAN,
+        "6h,12h,24h,24h,24h",
+        "Pauses before the retries that follow those.",
+    )
+    max_waiting: int = _setting(
+        integer(500),
+        5000,
+        "Requests that wait for one endpoint; then the rest waits in the log.",
+    )
+    kept: int = _setting(
+        integer(1, 10_000), 100, "Deliveries kept for viewing, of each endpoint."
+    )
+    allow_http: bool = _setting(
+        BOOLEAN, False, "Whether URLs may begin with http://, for tests."
+    )
+    allowed_networks: tuple[Network, ...] = _setting(
+        NETWORKS,
+        "",
+        "Private networks in which endpoints may be, such as 10.1.2.0/24.",
+    )
+    ca_file: str = _setting(
+        PATH,
+        "",
+        'More issuers whose certificates are good, in one PEM file; "": none.',
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Retention:
     """How long what is finished is kept."""
 
     events: float = _setting(duration(60), "90d", "How long events are kept.")
+    engagement: float = _setting(
+        duration(60), "90d", "How long opens and clicks are kept, as events at most."
+    )
     messages: float = _setting(
         duration(60), "30d", "How long finished messages are kept."
+    )
+    bodies: float = _setting(
+        duration(60), "30d", "How long their bodies are kept, as messages at most."
     )
     captured: int = _setting(
         integer(1), 1000, "Mails that the capture provider keeps for viewing."
@@ -471,6 +531,7 @@ class Settings:
     relay: Relay = Relay()
     intake: Intake = Intake()
     api: Api = Api()
+    webhooks: Webhooks = Webhooks()
     retention: Retention = Retention()
     log: Log = Log()
 

@@ -205,7 +205,7 @@ class _Claim:
             return True
         if not self._tokens.left(provider) or not self._taking.take(row, provider):
             return False
-        self._tokens.take(provider, domain)
+        self._tokens.take(provider, domain, queue, row.due_ns)
         base = self._standing.base(row.pool)
         self._taken.append((row.id, provider, base, why))
         return True

@@ -16,7 +16,8 @@ def load_contents(view: View, ids: Sequence[ContentId]) -> dict[ContentId, AnyCo
     A claim's byte limit is what bounds the memory that this takes.
     """
     rows = view.db.execute(
-        "SELECT id, data FROM content WHERE id IN (SELECT value FROM json_each(?))",
+        "SELECT id, data FROM content WHERE id IN (SELECT value FROM json_each(?))"
+        " AND length(data) > 0",
         (msgspec.json.encode(ids).decode(),),
     )
     return {ContentId(id_): decode_content(data) for id_, data in rows}

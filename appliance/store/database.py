@@ -163,11 +163,11 @@ async def open_store(path: Path, *, sealing_key: bytes) -> AsyncIterator[Store]:
             for _ in range(READERS + 1)
         ]
         beside = await stack.enter_async_context(_opened(partial(connect_folder, path)))
-        writer = Writer(writing, sealer)
+        folding = Folding(beside)
+        writer = Writer(writing, sealer, folding.written)
         store = Store(writer, Readers(reading[1:], sealer), Watcher(reading[0]))
         async with trio.open_nursery() as nursery:
             await nursery.start(writer.run)
-            folding = Folding(beside, lambda: writer.commits)
             nursery.start_soon(folding.run)
             try:
                 yield store

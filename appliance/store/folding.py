@@ -7,7 +7,6 @@ and nobody for it.
 """
 
 import sqlite3
-from collections.abc import Callable
 from contextlib import suppress
 
 import trio
@@ -18,35 +17,34 @@ PAUSE_SECONDS = 0.25
 
 
 class Folding:
-    """The loop that does it while anything is written."""
+    """The loop that does it a moment after something was written."""
 
-    def __init__(self, connection: Connection, commits: Callable[[], int]) -> None:
-        """``commits`` tells how many there were."""
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._commits = commits
-        self._folded = commits()
+        self._news = trio.Event()
         self._open = trio.CancelScope()
 
+    def written(self) -> None:
+        """Tell that there was a commit."""
+        self._news.set()
+
     async def run(self) -> None:
-        """Fold until ``close``."""
+        """Fold until ``close``; an idle house does not touch its disk."""
         with self._open:
             while True:
+                await self._news.wait()
                 await trio.sleep(PAUSE_SECONDS)
+                self._news = trio.Event()
                 await self.run_once()
+
+    async def run_once(self) -> None:
+        """Fold what is committed by now, as far as nobody reads what it replaces."""
+        with suppress(sqlite3.Error):  # a later look, a commit or the close does it
+            await self._connection.transact(_fold)
 
     def close(self) -> None:
         """Let ``run`` end."""
         self._open.cancel()
-
-    async def run_once(self) -> bool:
-        """One look; True if there was something to fold."""
-        commits = self._commits()
-        if commits == self._folded:
-            return False
-        self._folded = commits
-        with suppress(sqlite3.Error):  # a later look, a commit or the close does it
-            await self._connection.transact(_fold)
-        return True
 
 
 def _fold(db: sqlite3.Connection) -> None:

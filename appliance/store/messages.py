@@ -21,6 +21,7 @@ from appliance.store.detail_codec import encode_detail, encode_fields
 from appliance.store.idempotency import Earlier, take_keys
 from appliance.store.rows import Row, all_ids, insert_rows
 from appliance.store.transaction import Tx, View, to_uuid
+from appliance.store.webhooks import ensure_per_message
 
 MAX_SUBJECT = 998  # RFC 5322 2.1.1; the whole one is in the content
 
@@ -123,10 +124,21 @@ def _insert(tx: Tx, messages: Sequence[NewMessage]) -> dict[int, ContentId]:
             for delivery in message.deliveries
         ],
     )
+    _name_endpoints(tx, messages)
     for message in messages:
         for event in _events(message):
             tx.emit(event)
     return contents
+
+
+def _name_endpoints(tx: Tx, messages: Sequence[NewMessage]) -> None:
+    named = {
+        (one.sub_account, one.submission.webhook_url): one.accepted_ns
+        for one in messages
+        if one.submission.webhook_url
+    }
+    if named:
+        ensure_per_message(tx, named)
 
 
 def get_message(view: View, uuid: UUID) -> list[DeliveryStatus]:

@@ -13,6 +13,7 @@ from appliance.core.credential import hash_key, hint_of
 from appliance.core.ids import ProviderId, uuid7
 from appliance.core.provider import (
     AuthMethod,
+    DeliveredBy,
     Kind,
     NewProvider,
     Provider,
@@ -20,6 +21,7 @@ from appliance.core.provider import (
 )
 from appliance.core.recipient_class import RecipientClass
 from appliance.core.throttle import NO_LIMITS, Limits
+from appliance.store.delivered_by import set_delivered_by
 from appliance.store.limits import load_limits, save_limits
 from appliance.store.transaction import Tx, View, to_uuid
 
@@ -58,6 +60,7 @@ def add_provider(tx: Tx, new: NewProvider, *, event_key: str = "") -> Provider |
         (uuid.bytes, *_settings(tx, uuid, new), time.time_ns()),
     ).lastrowid
     assert id_ is not None
+    _note_delivered_by(tx, ProviderId(id_), new, None)
     save_limits(tx, ProviderId(id_), new.limits)
     if event_key:
         set_event_key(tx, ProviderId(id_), event_key)
@@ -79,6 +82,7 @@ def update_provider(tx: Tx, provider: ProviderId, new: NewProvider) -> Provider 
         " max_connections = ?, retry_plan = ?, class_connections = ? WHERE id = ?",
         (*_settings(tx, old.uuid, new), provider),
     )
+    _note_delivered_by(tx, provider, new, old)
     if new.limits != old.limits:
         save_limits(tx, provider, new.limits)
     return get_provider(tx, provider)
@@ -155,6 +159,14 @@ def remove_provider(tx: Tx, provider: ProviderId) -> ProviderRemoval:
     return ProviderRemoval(found=done.rowcount == 1)
 
 
+def _note_delivered_by(
+    tx: Tx, provider: ProviderId, new: NewProvider, old: NewProvider | None
+) -> None:
+    before = DeliveredBy.AUTO if old is None else old.delivered_by
+    if new.delivered_by is not before:
+        set_delivered_by(tx, provider, new.delivered_by, time.time_ns())
+
+
 def _is_taken(view: View, name: str, by_other_than: ProviderId | None) -> bool:
     row = view.db.execute("SELECT id FROM provider WHERE name = ?", (name,)).fetchone()
     return row is not None and row[0] != by_other_than
@@ -183,7 +195,8 @@ def _load(view: View, only: ProviderId | None) -> list[Provider]:
     rows = view.db.execute(
         "SELECT id, uuid, name, kind, host, port, security, username, password_sealed,"
         " auth_method, verify_certificate, max_connections, retry_plan,"
-        " class_connections, event_key_hint, tested_ns, created_ns, agent_last_seen_ns"
+        " class_connections, event_key_hint, tested_ns, created_ns, agent_last_seen_ns,"
+        " delivered_by"
         " FROM provider WHERE :only IS NULL OR id = :only ORDER BY id",
         {"only": only},
     )
@@ -212,6 +225,7 @@ def _provider(view: View, row: tuple[Any, ...], limits: Limits) -> Provider:
         tested_ns=row[15],
         created_ns=row[16],
         agent_last_seen_ns=row[17],
+        delivered_by=DeliveredBy(row[18]),
     )
 
 

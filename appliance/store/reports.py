@@ -19,6 +19,7 @@ from appliance.core.report import RECORDED, Report, is_news
 from appliance.core.suppression import SuppressionReason
 from appliance.store.about import COLUMNS, TABLES, to_about
 from appliance.store.deferrals import Delay, note_delays
+from appliance.store.delivered_by import note_agent
 from appliance.store.doubt import prove_sent
 from appliance.store.rows import portions
 from appliance.store.suppressions import add_suppression
@@ -159,6 +160,7 @@ def _note_seen(tx: Tx, item: Batch) -> None:
     """No change of the configuration: nothing in memory depends on it."""
     if item.provider is None:
         return
+    note_agent(tx, item.provider, item.at_ns)
     tx.db.execute(
         "UPDATE provider SET agent_last_seen_ns = ?"
         " WHERE id = ? AND agent_last_seen_ns < ?",

@@ -20,6 +20,8 @@ from appliance.store.transaction import Tx
 Classify = Callable[[str], RecipientClass]
 GAP_NS = 3_600_000_000_000  # who was not seen to hold for so long did not hold
 NOTE_NS = 60_000_000_000  # how often it is noted that one still holds
+AT_ONCE_NS = 1_000_000_000  # what goes so soon has waited for no limit
+LATER_NS = 2**63 - 1
 
 
 def class_by_name(domain: str) -> RecipientClass:
@@ -36,6 +38,7 @@ class Throttle:
     left: int
     queued: bool  # mail waits for it: what comes new stands behind that
     taken: int = 0
+    held: int = 0  # of those, how many had waited for it
     holds: bool = False
 
     @property
@@ -146,8 +149,10 @@ class Tokens:
 
     # --- taking ------------------------------------------------------------------
 
-    def take(self, provider: ProviderId, domain: str) -> None:
-        """One mail goes: it was asked before that nothing blocks it."""
+    def take(
+        self, provider: ProviderId, domain: str, queue: int = 0, due_ns: int = LATER_NS
+    ) -> None:
+        """One mail goes, due since then: it was asked before that nothing blocks it."""
         if not self.all:
             return
         overall = self.all.get((provider, OVERALL, ""))
@@ -155,6 +160,7 @@ class Tokens:
             if one is not None:
                 one.left -= 1
                 one.taken += 1
+                one.held += one.id == queue or self._held(one, due_ns)
 
     def hold(self, one: Throttle) -> None:
         """Mail was met that this limit holds back, and nothing else."""
@@ -165,6 +171,15 @@ class Tokens:
         one = self.all.get((provider, OVERALL, ""))
         if one is not None and not one.left:
             one.holds = True
+
+    def _held(self, one: Throttle, due_ns: int) -> bool:
+        """True if mail that was due then has waited for a provider's own limit."""
+        since_ns, seen_ns = one.row.since_ns, one.row.seen_ns or 0
+        if one.row.scope != OVERALL or since_ns is None:
+            return False
+        if not 0 <= self.now_ns - seen_ns < GAP_NS:
+            return False
+        return max(since_ns, due_ns) <= self.now_ns - AT_ONCE_NS
 
     # --- keeping -----------------------------------------------------------------
 
@@ -178,7 +193,8 @@ class Tokens:
         update_rows(
             tx.db,
             "UPDATE throttle SET hour_left = new.column2, second_left = new.column3,"
-            " at_us = new.column4, since_ns = new.column5, seen_ns = new.column6 {}"
+            " at_us = new.column4, since_ns = new.column5, seen_ns = new.column6,"
+            " held = held + new.column7 {}"
             " WHERE throttle.id = new.column1",
             [row for one in self.by_id.values() if (row := self._changed(one))],
         )
@@ -195,7 +211,7 @@ class Tokens:
         after = one.bucket.less(one.row.limit, one.taken)
         hour, second = after.hour, after.second
         at_us = self.now_ns // 1_000
-        return one.id, hour.left, second.left, at_us, since_ns, seen_ns
+        return one.id, hour.left, second.left, at_us, since_ns, seen_ns, one.held
 
     def _next_ns(self, one: Throttle) -> int:
         """When there is a token."""

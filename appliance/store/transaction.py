@@ -8,6 +8,7 @@ import msgspec
 
 from appliance.core.event import Event, NewEvent
 from appliance.core.ids import EventNumber
+from appliance.store.chain import chained, hash_at
 from appliance.store.dimensions_codec import encode_dimensions
 from appliance.store.rows import Row, insert_rows
 from appliance.store.sealed import Sealer
@@ -72,7 +73,8 @@ class Tx(View):
             Event(EventNumber(number), new.type, new.at_ns, new.about, new.data)
             for number, new in enumerate(self._events, first)
         )
-        insert_rows(self.db, "INSERT INTO event", list(map(_event_row, events)))
+        rows = chained(hash_at(self.db, first - 1), map(_event_row, events))
+        insert_rows(self.db, "INSERT INTO event", rows)
         return events
 
 

@@ -49,18 +49,24 @@ MAX_WAITING_BYTES = 64 * 1024 * 1024
 class Writer:
     """The one task that writes, and the queue in front of it."""
 
-    def __init__(self, connection: Connection, sealer: Sealer) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        sealer: Sealer,
+        written: Callable[[], None] = lambda: None,
+    ) -> None:
+        """``written`` is called after each commit."""
         self.listeners: list[Listener] = []
         self.healthy = True  # how the last commit ended
         self._connection = connection
         self._sealer = sealer
+        self._written = written
         self._queue: deque[Call] = deque()
         self._handed: Sequence[Call] = ()
         self._waiting_bytes = 0
         self._bell = trio.Event()
         self._room = trio.lowlevel.ParkingLot()
         self._closing = False
-        self.commits = 0
 
     async def write(
         self, fn: Callable[Concatenate[Tx, P], R], *args: P.args, **kwargs: P.kwargs
@@ -127,7 +133,7 @@ class Writer:
             self._handed = calls
             self._room.unpark_all()
             events = await self._commit(calls)
-            self.commits += 1
+            self._written()
             self.healthy = not any(map(_blames_the_disk, calls))
             try:
                 if events:

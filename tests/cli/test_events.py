@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -99,3 +100,36 @@ def test_tail_ends_with_the_number_to_resume_from(busy: Postroom, data: Path) ->
     assert tail.returncode == 0
     assert said.strip() == "Resume with: postroom events tail --after 3"
     assert numbers(busy) == [1, 2, 3]
+
+
+def test_events_are_chosen_by_what_they_are_about(busy: Postroom) -> None:
+    """By recipient, pool and the rest; an empty result is none."""
+    assert numbers(busy, "--recipient", "C@example.net") == [2]
+    assert numbers(busy, "--pool", "sandbox", "--recipient", "d@example.net") == [3]
+    assert numbers(busy, "--tag", "x") == []
+
+
+def test_a_whole_log_is_verified(busy: Postroom) -> None:
+    """With the last number and hash, which may be noted elsewhere."""
+    result = busy("events", "verify")
+    assert result.exit_code == 0, result.stderr
+    assert "3 events checked, up to number 3" in result.stdout
+    facts = json.loads(busy("events", "verify", "--json").stdout)
+    assert (facts["whole"], facts["checked"], facts["last"]) == (True, 3, 3)
+    assert facts["hash"] in result.stdout
+
+
+def test_a_log_that_was_tampered_with_is_not(busy: Postroom, data: Path) -> None:
+    """Said on standard output and by the exit status, also to scripts."""
+    db = sqlite3.connect(data / "postroom.db")
+    db.execute("UPDATE event SET recipient = 'eve@example.net' WHERE number = 2")
+    db.commit()
+    db.close()
+    result = busy("events", "verify")
+    assert result.exit_code == 1
+    assert "changed: 2" in result.stdout.splitlines()
+    result = busy("events", "verify", "--json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["shown"] == [
+        {"kind": "changed", "first": 2, "last": 2}
+    ]

@@ -3,7 +3,10 @@
 import contextlib
 import json
 import logging
+import struct
+import zlib
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from uuid import UUID
 
 import pytest
@@ -18,14 +21,17 @@ from trio_websocket import (
 from appliance.core.event import Event, EventType
 from appliance.core.ids import SubAccountId
 from appliance.edge import live as live_module
+from appliance.edge import live_reader
 from appliance.edge.http.limits import Limits
 from appliance.edge.keys import Viewer
-from appliance.edge.live import PATH, LiveDoor
+from appliance.edge.live import PATH, LiveDoor, Reception
+from appliance.edge.live_forms import OWN
 from appliance.edge.subscription import Headers
+from appliance.edge.tickets import Tickets
 from appliance.settings.declared import Live
 from tests.edge.http.malformed import HANDSHAKES, LIVE, ORDINARY, Case
 from tests.fakes.feed import OURS, FakeFeed
-from tests.fakes.http import Server, serving
+from tests.fakes.http import Client, Server, serving
 
 KEY = (b"Authorization", b"Bearer good")
 ROOT = (b"Authorization", b"Bearer root")
@@ -45,9 +51,20 @@ class Keys:
         return None
 
 
-def render(event: Event) -> str:
-    """An event as the tests read it."""
-    return json.dumps({"number": event.number, "type": event.type.label, **event.data})
+class Short:
+    """A format for the tests: it counts what it words, and does not tell of clicks."""
+
+    def __init__(self) -> None:
+        self.worded: list[int] = []
+
+    async def render(self, events: Sequence[Event]) -> Sequence[str]:
+        """Number, type and data."""
+        self.worded += [event.number for event in events]
+        return [self._word(event) for event in events]
+
+    def _word(self, event: Event) -> str:
+        facts = {"number": event.number, "type": event.type.label, **event.data}
+        return "" if event.type is EventType.CLICKED else json.dumps(facts)
 
 
 class House:
@@ -56,7 +73,24 @@ class House:
     def __init__(self, settings: Live | None = None) -> None:
         self.feed = FakeFeed()
         self.keys = Keys()
-        self.door = LiveDoor(self.feed, self.keys.authorise, render, settings or Live())
+        self.now = 0.0
+        self.tickets = Tickets(lambda: self.now)
+        self.short, self.other = Short(), Short()
+        self.door = LiveDoor(
+            self.feed,
+            {OWN: self.short, "other": self.other},
+            Reception(self.keys.authorise, self.tickets, "https://mail.example/x"),
+            settings or Live(),
+        )
+
+    def ticket(self, key: bytes = KEY[1]) -> str:
+        """A ticket for the bearer of a key."""
+        headers = [(b"authorization", key)]
+        viewer = self.keys.authorise(headers)
+        assert viewer is not None
+        text = self.tickets.issue(viewer, partial(self.keys.authorise, headers))
+        assert text is not None
+        return text
 
     def serving(
         self, limits: Limits | None = None
@@ -306,7 +340,7 @@ async def test_a_reader_that_never_reads_is_cut(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A dead reader holds its place for the send timeout and a little, no longer."""
-    monkeypatch.setattr(live_module, "CLOSING_SECONDS", 0.05)
+    monkeypatch.setattr(live_reader, "CLOSING_SECONDS", 0.05)
     house = House(Live(send_timeout=0.01, max_subscribers=1))
     async with house.serving() as server, open_slow_socket(server, house):
         while house.door.subscribers:
@@ -322,6 +356,17 @@ async def test_a_reader_that_never_reads_does_not_hold_up_the_end() -> None:
         server.closing.set()
         while house.door.subscribers:
             await trio.testing.wait_all_tasks_blocked(0.02)
+
+
+async def test_a_reader_that_falls_behind_misses_nothing() -> None:
+    """It leaves the others in the middle of a frame, and goes on where that ended."""
+    house = House()
+    async with house.serving() as server, subscribed(server) as slow:
+        async with subscribed(server) as quick:
+            for number in range(1, 61):
+                house.feed.emit(text="x" * 20_000)
+                assert await numbers(quick, 1) == [number]
+        assert await numbers(slow, 60) == list(range(1, 61))
 
 
 @contextlib.asynccontextmanager
@@ -390,3 +435,144 @@ async def test_a_fault_of_the_feed_ends_only_its_reader(
         house.feed.broken = False
         async with subscribed(server, "?after=0") as socket:
             assert await numbers(socket, 1) == [1]
+
+
+async def test_a_ticket_opens_once_without_a_key() -> None:
+    """ATTACKS 20: a browser needs no key in a URL; what it used is used up."""
+    house = House()
+    house.feed.emit(sub_account=SubAccountId(2))
+    house.feed.emit()
+    nothing = (b"X", b"y")
+    query = f"?after=0&ticket={house.ticket()}"
+    async with house.serving() as server:
+        async with subscribed(server, query, nothing) as socket:
+            assert await numbers(socket, 1) == [2]  # ATTACKS 12: of its buyer's
+        answer = await server.ask(handshake(query, nothing))
+        assert answer is not None
+        assert answer.status == 401
+
+
+@pytest.mark.parametrize("late", [True, False])
+async def test_a_ticket_that_is_not_good_lets_nobody_in(*, late: bool) -> None:
+    """One that is over, or none; a good key beside it does not count."""
+    house = House()
+    text = house.ticket() if late else "good"
+    house.now = 60.0
+    async with house.serving() as server:
+        answer = await server.ask(handshake(f"?ticket={text}", KEY))
+        assert answer is not None
+        assert answer.status == 401
+        assert text not in answer.body.decode()
+
+
+async def test_a_foreign_page_does_not_use_up_a_ticket() -> None:
+    """ATTACKS 20: it is refused with any ticket, by its Origin."""
+    house = House()
+    query = f"?ticket={house.ticket()}"
+    async with house.serving() as server:
+        answer = await server.ask(
+            handshake(query, (b"Origin", b"https://evil.example"))
+        )
+        assert answer is not None
+        assert answer.status == 403
+        async with subscribed(server, query, (b"Origin", b"https://mail.example")):
+            pass  # a page of ours, behind a proxy that does not tell our name
+
+
+async def test_with_the_key_ends_what_its_tickets_opened() -> None:
+    """A subscription is as good as what its ticket was bought with."""
+    house = House(Live(ping_interval=0.01))
+    query = f"?ticket={house.ticket()}"
+    async with (
+        house.serving() as server,
+        subscribed(server, query, (b"X", b"y")) as one,
+    ):
+        house.keys.viewers.clear()
+        assert (await close_of(one))[0] == 1008
+
+
+async def test_the_reader_chooses_the_format() -> None:
+    """What the format does not tell is passed over; an unknown one is refused."""
+    house = House()
+    house.feed.emit(EventType.CLICKED)
+    house.feed.emit()
+    async with house.serving() as server:
+        async with subscribed(server, "?after=0&format=other") as socket:
+            assert await numbers(socket, 1) == [2]
+        assert (house.short.worded, house.other.worded) == ([], [1, 2])
+        answer = await server.ask(handshake("?format=else", KEY))
+        assert answer is not None
+        assert answer.status == 400
+        assert b"postroom, other" in answer.body
+
+
+async def test_a_sub_account_cannot_ask_for_another() -> None:
+    """ATTACKS 12: it is told so, with a key and with a ticket."""
+    house = House()
+    async with house.serving() as server:
+        for query in ("?subAccount=2", f"?subAccount=2&ticket={house.ticket()}"):
+            answer = await server.ask(handshake(query, KEY))
+            assert answer is not None
+            assert answer.status == 403
+        async with subscribed(server, "?subAccount=2", ROOT) as socket:
+            house.feed.emit()
+            house.feed.emit(sub_account=SubAccountId(2))
+            assert await numbers(socket, 1) == [2]
+
+
+async def test_many_readers_share_the_wording_of_an_event() -> None:
+    """Each event is worded once, however many are told."""
+    house = House()
+    async with house.serving() as server, contextlib.AsyncExitStack() as stack:
+        sockets = [
+            await stack.enter_async_context(subscribed(server)) for _ in range(20)
+        ]
+        for _ in range(3):
+            house.feed.emit()
+        for socket in sockets:
+            assert await numbers(socket, 3) == [1, 2, 3]
+    assert house.short.worded == [1, 2, 3]
+
+
+async def test_a_client_that_compresses_is_understood() -> None:
+    """RFC 7692: negotiated, read and written; and small talk stays bounded."""
+    house = House()
+    async with house.serving() as server, server.client() as client:
+        offer = (b"Sec-WebSocket-Extensions", b"permessage-deflate")
+        await client.send(handshake("", KEY, offer))
+        head = await read_head(client)
+        assert b"permessage-deflate; client_no_context_takeover;" in head
+        house.feed.emit(text="x" * 2000)
+        first, size = await client.stream.receive_some(2)
+        assert first == 0xC1  # the last frame of a text, compressed
+        assert size < 100
+        body = zlib.decompressobj(-15).decompress(
+            await client.stream.receive_some(size) + b"\0\0\xff\xff"
+        )
+        assert json.loads(body)["text"] == "x" * 2000
+        bomb = zlib.compressobj(wbits=-15)
+        packed = bomb.compress(b"x" * 3_000_000) + bomb.flush(zlib.Z_SYNC_FLUSH)
+        masked = struct.pack("!BBH", 0xC1, 0xFE, len(packed) - 4) + bytes(4)
+        await client.send(masked + packed[:-4])
+        rest = await client.ends()
+        assert rest[0] == 0x88
+        assert struct.unpack("!H", rest[2:4]) == (1009,)
+
+
+async def test_the_operator_can_do_without_compression() -> None:
+    """Then it is not agreed on, and the reader reads plain frames."""
+    house = House(Live(compress=False))
+    async with house.serving() as server, server.client() as client:
+        offer = (b"Sec-WebSocket-Extensions", b"permessage-deflate")
+        await client.send(handshake("", KEY, offer))
+        assert b"permessage-deflate" not in await read_head(client)
+        house.feed.emit()
+        assert (await client.stream.receive_some(1)) == b"\x81"
+
+
+async def read_head(client: Client) -> bytes:
+    """An answer without a body, to its last byte."""
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        head += await client.stream.receive_some(1)
+    return head

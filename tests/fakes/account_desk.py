@@ -15,10 +15,12 @@ from appliance.dialects.sendpost.contract import Contract
 from appliance.edge.http.account import AccountDoor, Request
 from appliance.edge.http.pools import PoolCalls
 from appliance.edge.http.providers import ProviderCalls
+from appliance.edge.http.webhooks import WebhookCalls
 from appliance.edge.keys import KeyRing
 from appliance.flow.directory import DirectoryKeeper
 from appliance.flow.provider_desk import ProviderDesk
 from appliance.flow.provider_words import Habits, defaults_of
+from appliance.flow.webhook_post import Habits as WebhookHabits
 from appliance.settings import Settings
 from appliance.store.accounts import create_account
 from appliance.store.database import Store
@@ -91,7 +93,8 @@ async def open_account_desk(folder: Path) -> AsyncIterator[AccountDesk]:
         providers = ProviderCalls(store, desk, defaults_of(Settings())).calls()
         pools = PoolCalls(store, tell).calls()
         keys = KeyRing(directory, "operator")
-        door = AccountDoor(keys, Contract.V1, providers, pools)
+        webhooks = WebhookCalls(store, WebhookHabits(), tell).calls()
+        door = AccountDoor(keys, Contract.V1, providers, pools, webhooks)
         yield AccountDesk(store, door, nursery)
         nursery.cancel_scope.cancel()
 

@@ -5,10 +5,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import trio
+import trio.testing
 
 from appliance.store.bridge import connect
 from appliance.store.connection import connect_folder, connect_writer, ensure_file
-from appliance.store.folding import Folding
+from appliance.store.folding import PAUSE_SECONDS, Folding
 
 
 @pytest.fixture
@@ -25,40 +27,42 @@ def writing(tmp_path: Path) -> sqlite3.Connection:
 
 
 @pytest.fixture
-async def commits() -> list[int]:
-    """How many commits there were, at the moment."""
-    return [0]
-
-
-@pytest.fixture
 async def folding(
-    tmp_path: Path, writing: sqlite3.Connection, commits: list[int]
+    tmp_path: Path, writing: sqlite3.Connection
 ) -> AsyncIterator[Folding]:
     """Beside that writer."""
     assert writing.in_transaction
     async with connect(lambda: connect_folder(tmp_path / "db")) as connection:
-        yield Folding(connection, lambda: commits[0])
+        yield Folding(connection)
 
 
 async def test_what_is_committed_is_in_the_file(
-    tmp_path: Path, folding: Folding, commits: list[int], writing: sqlite3.Connection
+    tmp_path: Path, folding: Folding, writing: sqlite3.Connection
 ) -> None:
     """While a transaction is under way: it is not waited for, and not disturbed."""
     small = (tmp_path / "db").stat().st_size
-    commits[0] += 1
-    assert await folding.run_once()
+    await folding.run_once()
     assert (tmp_path / "db").stat().st_size >= small + 100_000
     writing.execute("COMMIT")
     assert writing.execute("SELECT count(*) FROM t").fetchone() == (2,)
     writing.close()
 
 
-async def test_nothing_new_is_no_work(
-    folding: Folding, commits: list[int], writing: sqlite3.Connection
+async def test_an_idle_house_does_not_touch_its_disk(
+    tmp_path: Path,
+    folding: Folding,
+    writing: sqlite3.Connection,
+    autojump_clock: trio.testing.MockClock,
+    nursery: trio.Nursery,
 ) -> None:
-    """An idle house does not touch its disk."""
-    assert not await folding.run_once()
-    commits[0] += 1
-    assert await folding.run_once()
-    assert not await folding.run_once()
+    """It sleeps until there was a commit, and then for a moment."""
+    small = (tmp_path / "db").stat().st_size
+    nursery.start_soon(folding.run)
+    await trio.sleep(60)
+    assert (tmp_path / "db").stat().st_size == small
+    folding.written()
+    while (tmp_path / "db").stat().st_size == small:  # noqa: ASYNC110  a thread does it
+        await trio.sleep(0.1)
+    assert autojump_clock.current_time() >= 60 + PAUSE_SECONDS
+    folding.close()
     writing.close()

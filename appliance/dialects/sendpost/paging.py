@@ -38,12 +38,14 @@ def read_query(query: bytes) -> dict[str, list[str]] | Problem:
         return Problem(Fault.BAD_REQUEST, "There are too many parameters")
 
 
-def read_page(query: bytes, most: int = MAX_LIMIT) -> Page | Problem:
+def read_page(
+    query: bytes, most: int = MAX_LIMIT, usual: int = LIMIT
+) -> Page | Problem:
     """The part that the query names; other parameters are ignored."""
     asked = read_query(query)
     if isinstance(asked, Problem):
         return asked
-    limit = _number(asked, "limit", LIMIT, 1, most)
+    limit = _number(asked, "limit", usual, 1, most)
     offset = _number(asked, "offset", 0, 0, MAX_OFFSET)
     if isinstance(limit, Problem):
         return limit

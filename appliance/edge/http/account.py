@@ -9,9 +9,10 @@ key, the contract, the body's size, the errors.
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
+from uuid import UUID
 
 from appliance.core.credential import Credential, Scope
-from appliance.core.ids import AccountId, SubAccountId
+from appliance.core.ids import AccountId, SubAccountId, parse_uuid
 from appliance.core.refusal import Reason, Refusal
 from appliance.dialects.sendpost.answer import Answer, render_problem, render_refusal
 from appliance.dialects.sendpost.contract import (
@@ -29,6 +30,7 @@ Headers: TypeAlias = Sequence[tuple[bytes, bytes]]
 
 MAX_BODY_BYTES = 256 * 1024  # parsed in under 10 ms
 NUMBER = "{id}"  # where a path has the number of a row
+UUID_PLACE = "{uuid}"  # where it ends with a UUID
 _LARGEST = 2**63 - 1
 _NO_PATH = Problem(Fault.NOT_FOUND, "There is nothing at this path")
 _NO_METHOD = Problem(Fault.METHOD_NOT_ALLOWED, "This method is not for this path")
@@ -39,6 +41,8 @@ _SEND_ONLY = Refusal(Reason.OUT_OF_SCOPE, detail="This key may only send")
 class Ask:
     """One request that may be answered; ``number`` is the path's, 0 for none.
 
+    So is ``uuid``: None for none, and for what stands in its place and is none.
+
     ``sub_account`` is whose key it is, None for one of the whole account.
     """
 
@@ -48,6 +52,8 @@ class Ask:
     number: int
     query: bytes
     body: bytes
+    headers: Headers = ()
+    uuid: UUID | None = None
 
     @property
     def owner(self) -> SubAccountId:
@@ -107,6 +113,9 @@ class AccountDoor:
 
     async def _judge(self, request: Request, contract: Contract) -> Answer:
         methods, number = self._find(request.path)
+        uuid = None
+        if methods is None:
+            methods, uuid = self._find_by_uuid(request.path)
         if methods is None:
             return render_problem(_NO_PATH)
         call = methods.get("GET" if request.method == "HEAD" else request.method)
@@ -120,7 +129,8 @@ class AccountDoor:
                 invalid("", f"The body is over {MAX_BODY_BYTES} bytes")
             )
         owner = bearer.account, bearer.sub_account
-        ask = Ask(*owner, contract, number, request.query, request.body)
+        rest = request.query, request.body
+        ask = Ask(*owner, contract, number, *rest, headers=request.headers, uuid=uuid)
         try:
             answer = await call(ask)
         except StoreUnavailable:
@@ -147,6 +157,10 @@ class AccountDoor:
                 number = int(part) if len(part) < len(str(_LARGEST)) else 0
                 return self._paths[pattern], number
         return None, 0
+
+    def _find_by_uuid(self, path: str) -> tuple[dict[str, Call] | None, UUID | None]:
+        *parts, last = _parts(path)
+        return self._paths.get((*parts, UUID_PLACE)), parse_uuid(last)
 
 
 def _is_of_use(credential: Credential, kind: KeyKind) -> bool:

@@ -1,5 +1,6 @@
 """A stream with the first bytes put back, for who takes a connection over."""
 
+import os
 import socket
 from collections.abc import Callable
 
@@ -10,7 +11,8 @@ class Peeked(trio.abc.Stream):
     """The stream as if ``head`` had not been read yet.
 
     At most ``limit`` further bytes are taken from the peer; then it reads as
-    ended. ``closed`` is called when our side closes.
+    ended. ``closed`` is called when our side closes. Several tasks may send: what
+    one hands in stays together.
     """
 
     def __init__(
@@ -25,14 +27,34 @@ class Peeked(trio.abc.Stream):
         self._head = head
         self._left = limit
         self._closed = closed
+        self._turn = trio.Lock()
+        self._rest = b""
 
     def bound_sending(self, size: int) -> None:
         """Let the kernel hold at most about ``size`` unread bytes for the peer."""
         self._stream.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, size)
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        """As the stream does."""
-        await self._stream.send_all(data)
+        """As the stream does, behind what is still to be sent."""
+        async with self._turn:
+            rest, self._rest = self._rest, b""
+            await self._stream.send_all(rest + data if rest else data)
+
+    @property
+    def owes(self) -> bool:
+        """True if some of what was offered is still to be sent: by ``send_all``."""
+        return bool(self._rest)
+
+    def offer(self, data: bytes) -> bool:
+        """Send what the kernel takes at once, and owe the rest; False: not a byte."""
+        if self._rest or self._turn.locked():
+            return False
+        try:
+            sent = os.write(self._stream.socket.fileno(), data)
+        except OSError:  # there is no room, or nobody
+            return False
+        self._rest = data[sent:]
+        return True
 
     async def wait_send_all_might_not_block(self) -> None:
         """As the stream does."""

@@ -75,6 +75,8 @@ async def serve_http(
             await outer.start(lifespan.handle_lifespan)
             await lifespan.wait_for_startup()
             outer.start_soon(door.watch)
+            if live is not None:
+                outer.start_soon(live.run)
             await door.serve(listeners, task_status)
             await lifespan.wait_for_shutdown()
             outer.cancel_scope.cancel()

@@ -1,0 +1,20 @@
+"""Lets so much happen a second, evenly: what can wait must not delay the rest."""
+
+import trio
+
+BURST = 8  # that may be made up for at once, after the loop was late
+
+
+class Pace:
+    """Slots in time that are given to whoever comes, in order."""
+
+    def __init__(self, per_second: float) -> None:
+        self._step = 1.0 / per_second
+        self._next = 0.0
+
+    async def wait(self) -> None:
+        """Returns when the next slot has come."""
+        now = trio.current_time()
+        slot = max(self._next, now - BURST * self._step)
+        self._next = slot + self._step
+        await trio.sleep_until(slot)
