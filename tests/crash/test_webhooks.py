@@ -1,8 +1,11 @@
-"""A kill in the middle of a burst of webhooks loses none of them."""
+"""A kill in the middle of a burst loses no webhook, and no live reader its place."""
 
 import json
 import os
 import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -10,7 +13,7 @@ import pytest
 
 from tests.fakes.certificates import Authority
 from tests.fakes.hook_sink import counting
-from tests.fakes.postroom import Postroom
+from tests.fakes.postroom import ROOT, Postroom, program_words
 from tests.fakes.programs import wait_until
 
 pytestmark = [pytest.mark.crash, pytest.mark.timeout(240)]
@@ -19,7 +22,7 @@ DOMAIN = "hooks.example"
 
 
 def test_after_a_kill_every_event_has_arrived(tmp_path: Path) -> None:
-    """At least once, and the numbers have no gap."""
+    """Webhooks at least once; a live reader that resumes sees each number once."""
     authority = Authority(tmp_path)
     settings = {
         "relay.enabled": "false",
@@ -39,8 +42,11 @@ def test_after_a_kill_every_event_has_arrived(tmp_path: Path) -> None:
             for first in range(0, EVENTS, EACH):
                 _send(postroom, first)
             wait_until(lambda: counts.unique > EVENTS // 8, 60, "some of them")
-            os.kill(postroom.process.pid, signal.SIGKILL)
-            postroom.process.wait(10)
+            with _following(postroom, 0) as seen:
+                wait_until(lambda: len(seen()) > EVENTS // 20, 30, "a live reader")
+                os.kill(postroom.process.pid, signal.SIGKILL)
+                postroom.process.wait(10)
+            before = seen()
             assert counts.unique < EVENTS
             postroom.start(settings)
             wait_until(lambda: counts.unique == EVENTS, 120, "all of them")
@@ -49,8 +55,32 @@ def test_after_a_kill_every_event_has_arrived(tmp_path: Path) -> None:
             told = postroom.run("events", "list", "--limit", "10000", "--json")
             numbers = [one["number"] for one in told.json_lines()]
             assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+            with _following(postroom, before[-1]) as seen:
+                wait_until(lambda: seen()[-1:] >= [EVENTS], 60, "all live")
+            assert before + seen() == list(range(1, len(before + seen()) + 1))
         finally:
             postroom.close()
+
+
+@contextmanager
+def _following(postroom: Postroom, after: int) -> Iterator[Callable[[], list[int]]]:
+    """The numbers that a websocket reader has seen behind ``after``."""
+    file = postroom.data.parent / f"seen-{after}"
+    words = ("events", "tail", "--after", str(after), "--json", "--data")
+    with file.open("wb") as out:
+        reader = subprocess.Popen(
+            [*program_words(), *words, str(postroom.data)], stdout=out, cwd=ROOT
+        )
+
+    def seen() -> list[int]:
+        whole = file.read_bytes().rpartition(b"\n")[0].splitlines()
+        return [int(json.loads(line)["number"]) for line in whole]
+
+    try:
+        yield seen
+    finally:
+        reader.terminate()
+        reader.wait(10)
 
 
 def _send(postroom: Postroom, first: int) -> None:
