@@ -22,7 +22,8 @@ import trio
 
 from appliance import log as logs
 from appliance.edge.app import QUICK, make_app
-from appliance.edge.assembly import Services, assemble, submission_manners
+from appliance.edge.assembly import Services, assemble
+from appliance.edge.doors import submission_manners
 from appliance.edge.http.limits import Limits
 from appliance.edge.http.server import serve_http
 from appliance.edge.live import LiveDoor

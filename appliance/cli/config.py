@@ -6,8 +6,9 @@ from appliance.cli.common import Call, common, example, read_overrides
 from appliance.cli.data import settings_with_places
 from appliance.cli.show import line, say, table
 from appliance.settings import Settings
-from appliance.settings.declared import Declared, declared
+from appliance.settings.declared import declared
 from appliance.settings.load import Loaded, value_of
+from appliance.settings.setting import Declared
 from appliance.settings.template import template
 
 

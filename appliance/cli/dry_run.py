@@ -21,7 +21,7 @@ async def try_out(
     call: Call, settings: Settings, sub_account: str, mails: Sequence[Submission]
 ) -> "list[Report | Refusal]":
     """What would become of each mail."""
-    from appliance.flow.intake import Origin
+    from appliance.flow.route import Origin
 
     async with open_house(call) as store:
         owner = await pick_sub_account(store, sub_account)

@@ -157,7 +157,8 @@ async def _take(
     store: "Store", owner: "SubAccountId", mails: Sequence[Submission]
 ) -> list[UUID | Refusal]:
     from appliance.flow.directory import DirectoryKeeper
-    from appliance.flow.intake import Intake, Origin
+    from appliance.flow.intake import Intake
+    from appliance.flow.route import Origin
 
     keeper = await DirectoryKeeper.load(store)
     verdicts = await Intake(store, keeper, time.time_ns).take(Origin(owner), mails)

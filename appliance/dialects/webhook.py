@@ -5,13 +5,13 @@ signed. When a request is made, and made again, is `flow/webhooks.py`'s business
 """
 
 import hmac
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import blake2b, sha256
 from typing import Protocol
 from uuid import UUID
 
-from appliance.core.event import Event
+from appliance.core.event import Event, EventType
 from appliance.core.webhook import Fact, Manners, Parcel, Request
 
 _NS = 1_000_000_000
@@ -85,6 +85,27 @@ def instant(ns: int, digits: int = 3) -> str:
     at = datetime.fromtimestamp(ns // _NS, tz=UTC)
     part = f".{ns % _NS:09d}"[: digits + 1] if digits else ""
     return f"{at:%Y-%m-%dT%H:%M:%S}{part}Z"
+
+
+class OneWord:
+    """Of a dialect that tells each event under one word, or not at all."""
+
+    plain: Mapping[EventType, str]
+    suppressed: str  # what a copy is told as whose recipient wants none
+
+    def words_of(self, fact: Fact) -> frozenset[str]:
+        """Its one word, if it has one here."""
+        word = self.title(fact)
+        return frozenset((word,)) if word else frozenset()
+
+    def title(self, fact: Fact) -> str:
+        """Its word, "" if it is not told."""
+        event = fact.event
+        if fact.arrival:
+            return "email.delivered"
+        if event.type is EventType.DROPPED:
+            return self.suppressed if was_suppressed(event) else "email.bounced"
+        return self.plain.get(event.type, "")
 
 
 def was_suppressed(event: Event) -> bool:

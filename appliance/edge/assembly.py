@@ -14,31 +14,24 @@ from appliance.core.doubt import Wish
 from appliance.core.retry import RetryPlan
 from appliance.core.token import TokenMaker
 from appliance.core.visitor import Keep
-from appliance.dialects.limits import Limits as RequestLimits
-from appliance.dialects.login import MAX_BYTES
 from appliance.dialects.sendpost import paths
-from appliance.dialects.sendpost.contract import Contract
 from appliance.dialects.sendpost.headers import trace_headers
-from appliance.dialects.sendpost.login import KeyKind
 from appliance.edge.app import Rooms
-from appliance.edge.http.account import AccountDoor
-from appliance.edge.http.messages import MessageCalls
-from appliance.edge.http.pools import PoolCalls
-from appliance.edge.http.providers import ProviderCalls
+from appliance.edge.doors import (
+    make_account_door,
+    make_desk,
+    make_live_door,
+    make_send_door,
+    make_sub_account_door,
+    make_tracker,
+)
 from appliance.edge.http.reports import ReportDoor
-from appliance.edge.http.sendpost import SendDoor
-from appliance.edge.http.stats import StatCalls
-from appliance.edge.http.suppressions import SuppressionCalls
-from appliance.edge.http.webhooks import WebhookCalls
 from appliance.edge.keys import KeyRing
-from appliance.edge.live import LiveDoor, Reception
-from appliance.edge.live_forms import forms_of
-from appliance.edge.smtp.desk import Desk, Sizes
+from appliance.edge.live import LiveDoor
+from appliance.edge.smtp.desk import Desk
 from appliance.edge.smtp.guard import Guard, Thresholds
-from appliance.edge.smtp.reading import SECOND_NS, Habits
+from appliance.edge.smtp.reading import SECOND_NS
 from appliance.edge.tickets import Tickets
-from appliance.edge.tracker import Tracker
-from appliance.edge.visitor import Proxies
 from appliance.flow.classifier import Classifier
 from appliance.flow.clockwatch import ClockWatch
 from appliance.flow.directory import DirectoryKeeper
@@ -49,9 +42,6 @@ from appliance.flow.feed import Feed
 from appliance.flow.heart import Heart
 from appliance.flow.intake import Intake
 from appliance.flow.prepare import Links
-from appliance.flow.provider_desk import ProviderDesk
-from appliance.flow.provider_words import Habits as UpstreamHabits
-from appliance.flow.provider_words import defaults_of
 from appliance.flow.queue import QueueDesk
 from appliance.flow.rechecks import Rechecks
 from appliance.flow.relay import Bounds, Relay
@@ -71,7 +61,6 @@ from appliance.mime.compose import Headers
 from appliance.net.dns import Resolver
 from appliance.net.upstream import Timeouts
 from appliance.settings import Settings
-from appliance.smtp.server import Manners as SessionManners
 from appliance.store.database import Store
 from appliance.store.events import last_number
 from appliance.store.tokens import Classify, class_by_name
@@ -120,27 +109,20 @@ async def assemble(
     keys = KeyRing(directory, operator_key)
     statistics = Statistics(store, time.time_ns)
     guard = Guard(store, directory, Thresholds.of(settings.smtp), time.time_ns)
-    dry_run = make_dry_run(
-        store, directory, intake, workshop, settings, classify=classifier.of
-    )
     engagement = EngagementDesk(
         store, directory, tokens, time.time_ns, keep=Keep(settings.tracking.ip)
     )
-    reports = ReportDesk(
-        store,
-        directory,
-        time.time_ns,
-        hard_bounce_s=settings.suppression.hard_bounce_expiry,
-    )
+    reports = _make_reports(store, directory, settings)
     places = Places(store, directory, tokens)
     returns = ReturnDesk(store, places, reports, engagement)
+    dry_run = make_dry_run(
+        store, directory, intake, workshop, settings, classify=classifier.of
+    )
     rooms = Rooms(
         store=store,
         feed=feed,
-        send=_make_send_door(intake, keys, dry_run, settings),
-        tracker=Tracker(
-            engagement, paths.read_tracking, Proxies(settings.http.trusted_proxies)
-        ),
+        send=make_send_door(intake, keys, dry_run, settings),
+        tracker=make_tracker(engagement, settings),
         authorise=keys.authorise,
         tickets=Tickets(time.monotonic),
         queue=QueueDesk(store, time.time_ns, relay.ring),
@@ -169,58 +151,15 @@ async def assemble(
     )
 
 
-def _make_send_door(
-    intake: Intake, keys: KeyRing, dry_run: DryRun, settings: Settings
-) -> SendDoor:
-    limits = RequestLimits(
-        settings.http.max_body,
-        settings.intake.max_attachments,
-        settings.intake.max_recipients,
+def _make_reports(
+    store: Store, directory: DirectoryKeeper, settings: Settings
+) -> ReportDesk:
+    return ReportDesk(
+        store,
+        directory,
+        time.time_ns,
+        hard_bounce_s=settings.suppression.hard_bounce_expiry,
     )
-    contract = Contract(settings.api.default_contract)
-    return SendDoor(intake, keys, limits, contract, dry_run)
-
-
-def make_live_door(
-    store: Store, feed: Feed, rooms: Rooms, settings: Settings
-) -> LiveDoor:
-    """Where events are followed."""
-    url = settings.http.public_url
-    reception = Reception(rooms.authorise, rooms.tickets, url)
-    return LiveDoor(feed, forms_of(store), reception, settings.live)
-
-
-def make_account_door(
-    store: Store,
-    directory: DirectoryKeeper,
-    keys: KeyRing,
-    settings: Settings,
-    statistics: Statistics,
-) -> AccountDoor:
-    """Where providers and pools are looked after from afar."""
-    tell = directory.catch_up
-    desk = ProviderDesk(store, UpstreamHabits.of(settings), time.time_ns, tell)
-    providers = ProviderCalls(store, desk, defaults_of(settings))
-    contract = Contract(settings.api.default_contract)
-    return AccountDoor(
-        keys,
-        contract,
-        providers.calls(),
-        PoolCalls(store, tell).calls(),
-        WebhookCalls(store, habits_of(settings), tell).calls(),
-        StatCalls(store, statistics).calls(),
-        MessageCalls(store).calls(),
-    )
-
-
-def make_sub_account_door(
-    store: Store, directory: DirectoryKeeper, keys: KeyRing, settings: Settings
-) -> AccountDoor:
-    """Where a sub-account looks after what is its own."""
-    tell = directory.refresh_suppressions
-    suppressions = SuppressionCalls(store, tell, time.time_ns)
-    contract = Contract(settings.api.default_contract)
-    return AccountDoor(keys, contract, suppressions.calls(), kind=KeyKind.SUB_ACCOUNT)
 
 
 def make_workshop(
@@ -280,50 +219,6 @@ def make_rechecks(store: Store, settings: Settings) -> Rechecks:
 
 def _resolver(settings: Settings) -> Resolver:
     return Resolver([str(one) for one in settings.dns.nameservers])
-
-
-def make_desk(
-    intake: Intake,
-    keys: KeyRing,
-    directory: DirectoryKeeper,
-    settings: Settings,
-    *,
-    guard: Guard,
-    returns: ReturnDesk,
-) -> Desk:
-    """Where the SMTP doors take what they are told."""
-    smtp = settings.smtp
-    habits = Habits(
-        host=settings.smtp_host,
-        max_hops=smtp.max_hops,
-        window_ns=int(smtp.idempotency_window * SECOND_NS),
-        message_id_is_key=smtp.message_id_is_key,
-    )
-    sizes = Sizes(smtp.max_message, smtp.max_recipients, smtp.mx_max_size)
-    return Desk(
-        intake,
-        keys,
-        directory,
-        guard,
-        returns=returns,
-        habits=habits,
-        sizes=sizes,
-    )
-
-
-def submission_manners(settings: Settings) -> SessionManners:
-    """How a session in clear is led, before it is known who logs in."""
-    smtp = settings.smtp
-    return SessionManners(
-        host=settings.smtp_host,
-        max_size=max(smtp.max_message, *MAX_BYTES),
-        max_recipients=smtp.max_recipients,
-        max_messages=smtp.max_messages,
-        max_commands=smtp.max_commands,
-        max_errors=smtp.max_errors,
-        starttls=True,
-        normalise_line_ends=smtp.line_ends == "normalise",
-    )
 
 
 def _make_room(store: Store, folder: DataFolder, settings: Settings) -> Room:

@@ -32,7 +32,7 @@ from appliance.edge.live_pages import Feed, Pages, Want
 from appliance.edge.live_reader import CLOSING_SECONDS, Hall, Place, Reader
 from appliance.edge.subscription import Headers, Refused, is_foreign, narrowed
 from appliance.edge.tickets import Asker, Tickets
-from appliance.settings.declared import Live
+from appliance.settings.doors import Live
 
 PATH = "/postroom/v1/live"
 

@@ -14,7 +14,7 @@ from appliance.edge.crowd import Crowd
 from appliance.edge.http.peeked import Peeked
 from appliance.edge.live_pages import Feed, Page, Pages, Want
 from appliance.edge.tickets import Asker
-from appliance.settings.declared import Live
+from appliance.settings.doors import Live
 
 GOING_AWAY = 1001
 NO_LONGER_ALLOWED = 1008

@@ -15,7 +15,7 @@ from appliance.net.tls_server import (
     make_private_key,
     sign_itself,
 )
-from appliance.settings.declared import Smtp
+from appliance.settings.doors import Smtp
 
 
 def ensure_pair(certificate: Path, key: Path, host: str) -> None:

@@ -18,9 +18,10 @@ from appliance.core.message import NewMessage
 from appliance.core.refusal import Reason, Refusal
 from appliance.core.submission import Content, Submission
 from appliance.flow.directory import DirectoryKeeper
-from appliance.flow.intake import Intake, Origin, judge
+from appliance.flow.intake import Intake, judge
 from appliance.flow.outlook import Outlook, Outlooks
 from appliance.flow.relay import NO_RETURN_PATH
+from appliance.flow.route import Origin
 from appliance.flow.settle import about
 from appliance.flow.verification import Lookup
 from appliance.flow.workshop import Order, Rehearsed, Workshop

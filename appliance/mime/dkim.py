@@ -95,7 +95,9 @@ class Unsigned:
         octets = b64encode(self.signer.sign(self.digest))
         room = _WIDTH - len(" b=")
         lines = [octets[:room]]
-        lines += [octets[at : at + _WIDTH - 1] for at in range(room, len(octets), 71)]
+        lines += [
+            octets[at : at + _WIDTH - 1] for at in range(room, len(octets), _WIDTH - 1)
+        ]
         return b"DKIM-Signature:%b%b\r\n" % (self.value, b"\r\n ".join(lines))
 
 

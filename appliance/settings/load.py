@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from appliance.settings.declared import SECTIONS, Declared, Settings, declared
+from appliance.settings.declared import SECTIONS, Settings, declared
+from appliance.settings.setting import Declared
 
 FILE_NAME = "postroom.toml"
 PREFIX = "POSTROOM_"

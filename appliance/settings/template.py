@@ -7,7 +7,8 @@ import json
 import textwrap
 from collections.abc import Mapping
 
-from appliance.settings.declared import SECTIONS, Declared, declared
+from appliance.settings.declared import SECTIONS, declared
+from appliance.settings.setting import Declared
 
 _HEAD = """\
 # Postroom's settings. Each is shown with its default; remove the "#" to change

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from appliance.edge.assembly import assemble, submission_manners
+from appliance.edge.assembly import assemble
+from appliance.edge.doors import submission_manners
 from appliance.edge.smtp.listener import Door, manners_at
 from appliance.flow.setup import open_data
 from tests.dialogs.script import Script, load_scripts

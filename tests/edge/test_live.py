@@ -28,7 +28,7 @@ from appliance.edge.live import PATH, LiveDoor, Reception
 from appliance.edge.live_forms import OWN
 from appliance.edge.subscription import Headers
 from appliance.edge.tickets import Tickets
-from appliance.settings.declared import Live
+from appliance.settings.doors import Live
 from tests.edge.http.malformed import HANDSHAKES, LIVE, ORDINARY, Case
 from tests.fakes.feed import OURS, FakeFeed
 from tests.fakes.http import Client, Server, serving

@@ -21,7 +21,7 @@ from appliance.edge.smtp.limits import Limits
 from appliance.edge.smtp.listener import Door, Premises, serve_smtp
 from appliance.flow.directory import DirectoryKeeper
 from appliance.net.tls_server import ServerTls, make_private_key, sign_itself
-from appliance.settings.declared import Smtp
+from appliance.settings.doors import Smtp
 from appliance.smtp.reply import EnhancedCode, Reply
 from appliance.smtp.server import Manners, SmtpServer
 from appliance.smtp.server_events import (

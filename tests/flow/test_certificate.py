@@ -5,7 +5,7 @@ import pytest
 
 from appliance.flow.certificate import ensure_pair, open_tls
 from appliance.net.tls_server import CertificateError, make_private_key
-from appliance.settings.declared import Smtp
+from appliance.settings.doors import Smtp
 
 HOST = "mail.example.com"
 

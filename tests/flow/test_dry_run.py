@@ -18,10 +18,11 @@ from appliance.flow import outlook
 from appliance.flow.directory import DirectoryKeeper
 from appliance.flow.dry_run import DryRun, Report, Trial
 from appliance.flow.dry_run_facts import report_facts
-from appliance.flow.intake import Intake, Origin
+from appliance.flow.intake import Intake
 from appliance.flow.prepare import Links
 from appliance.flow.relay import NO_RETURN_PATH
 from appliance.flow.room import NO_DISK
+from appliance.flow.route import Origin
 from appliance.flow.workshop import Rehearsed, Workshop
 from appliance.net.dns import Found, Trouble
 from appliance.store.choosing import load_choices

@@ -27,7 +27,8 @@ from appliance.core.suppression import (
     WholeDomain,
 )
 from appliance.flow.directory import DirectoryKeeper
-from appliance.flow.intake import Accepted, Intake, Origin, Question
+from appliance.flow.intake import Accepted, Intake
+from appliance.flow.route import Origin, Question
 from appliance.store.database import Store
 from appliance.store.events import list_events
 from appliance.store.pools import add_pool, remove_pool

@@ -198,10 +198,18 @@ async def test_no_tls_no_session() -> None:
 
 async def test_a_peer_that_closes_ends_it() -> None:
     """In the middle of a mail, too: nothing of it is taken."""
-    async with talking() as talk:
+    seen: list[str] = []
+
+    async def note(event: Event) -> Reply:
+        seen.append(type(event).__name__)
+        return await agree(event)
+
+    async with talking(note) as talk:
         talk.wire.feed(TO_CONTENT)
         talk.wire.feed(b"half a mai")
         talk.wire.feed(b"")
+    assert "ContentAsked" in seen
+    assert "ContentReceived" not in seen
 
 
 async def test_tls_from_the_start_comes_before_the_greeting() -> None:

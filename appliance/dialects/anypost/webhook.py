@@ -14,12 +14,12 @@ from appliance.core.event import Event, EventType, Scalar
 from appliance.core.retry import RetryPlan
 from appliance.core.webhook import Fact, Manners, Parcel, Request
 from appliance.dialects.webhook import (
+    OneWord,
     event_id,
     instant,
     message_id,
     reply_words,
     signature,
-    was_suppressed,
 )
 
 _encode = msgspec.json.Encoder().encode
@@ -79,9 +79,11 @@ _FAMILIES: Mapping[str, str] = MappingProxyType(
 )
 
 
-class AnypostWebhook:
+class AnypostWebhook(OneWord):
     """Spec 14; retries and the end of an endpoint by 14.5."""
 
+    plain = _PLAIN
+    suppressed = "email.suppressed"
     words = _WORDS
     usual = frozenset(_WORDS)
     forms = ("",)
@@ -95,20 +97,6 @@ class AnypostWebhook:
         disable_span_s=3600,
         recovers=True,
     )
-
-    def words_of(self, fact: Fact) -> frozenset[str]:
-        """Its one word, if it has one here."""
-        word = self.title(fact)
-        return frozenset((word,)) if word else frozenset()
-
-    def title(self, fact: Fact) -> str:
-        """Its word, "" if it is not told."""
-        event = fact.event
-        if fact.arrival:
-            return "email.delivered"
-        if event.type is EventType.DROPPED:
-            return "email.suppressed" if was_suppressed(event) else "email.bounced"
-        return _PLAIN.get(event.type, "")
 
     def render(self, fact: Fact, form: str) -> bytes:  # noqa: ARG002 - there is one
         """One element of ``events``."""

@@ -13,12 +13,12 @@ from appliance.core.event import EventType
 from appliance.core.retry import RetryPlan
 from appliance.core.webhook import Fact, Manners, Parcel, Request
 from appliance.dialects.webhook import (
+    OneWord,
     event_id,
     instant,
     message_id,
     reply_words,
     signature,
-    was_suppressed,
 )
 
 _encode = msgspec.json.Encoder().encode
@@ -49,27 +49,15 @@ _WORDS = (
 )
 
 
-class PostscaleWebhook:
+class PostscaleWebhook(OneWord):
     """Spec 8.5: four tries, 410 is the last word, and no endpoint is disabled."""
 
+    plain = _PLAIN
+    suppressed = ""  # who is suppressed is refused at the door
     words = _WORDS
     usual = frozenset(_WORDS)
     forms = ("",)
     manners = Manners(RetryPlan((60, 300, 1800)), final=frozenset({_GONE}))
-
-    def words_of(self, fact: Fact) -> frozenset[str]:
-        """Its one word, if it has one here."""
-        word = self.title(fact)
-        return frozenset((word,)) if word else frozenset()
-
-    def title(self, fact: Fact) -> str:
-        """Its word, "" if it is not told: who is suppressed is refused at the door."""
-        event = fact.event
-        if fact.arrival:
-            return "email.delivered"
-        if event.type is EventType.DROPPED:
-            return "" if was_suppressed(event) else "email.bounced"
-        return _PLAIN.get(event.type, "")
 
     def render(self, fact: Fact, form: str) -> bytes:  # noqa: ARG002 - there is one
         """The whole body."""

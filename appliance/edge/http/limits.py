@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Self
 
-from appliance.settings.declared import Http
+from appliance.settings.doors import Http
 
 
 @dataclass(frozen=True, slots=True)

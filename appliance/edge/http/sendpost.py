@@ -35,7 +35,8 @@ from appliance.dialects.sendpost.request import SendRequest, parse_send, submiss
 from appliance.edge.keys import KeyRing
 from appliance.flow.dry_run import DryRun
 from appliance.flow.dry_run_facts import report_facts
-from appliance.flow.intake import Accepted, Intake, Origin, Question
+from appliance.flow.intake import Accepted, Intake
+from appliance.flow.route import Origin, Question
 from appliance.store.errors import StoreUnavailable
 
 Headers = Sequence[tuple[bytes, bytes]]

@@ -35,8 +35,9 @@ from appliance.edge.smtp.reading import (
 from appliance.edge.smtp.returns import ReturnSession
 from appliance.edge.smtp.words import GO_AHEAD, RECIPIENT_OK, SENDER_OK
 from appliance.flow.directory import DirectoryKeeper
-from appliance.flow.intake import Accepted, Intake, Origin, Question
+from appliance.flow.intake import Accepted, Intake
 from appliance.flow.returns import ReturnDesk
+from appliance.flow.route import Origin, Question
 from appliance.smtp.reply import EnhancedCode, Reply
 from appliance.smtp.server import SmtpServer
 from appliance.smtp.server_events import (

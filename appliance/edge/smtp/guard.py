@@ -20,7 +20,7 @@ from appliance import log as logs
 from appliance.core.origin import origin_of
 from appliance.flow.directory import DirectoryKeeper
 from appliance.flow.facts import moment
-from appliance.settings.declared import Smtp
+from appliance.settings.doors import Smtp
 from appliance.store.database import Store
 from appliance.store.errors import StoreUnavailable
 from appliance.store.login_blocks import block_login

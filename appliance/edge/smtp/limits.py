@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from appliance.net.smtp_session import Patience
-from appliance.settings.declared import Smtp
+from appliance.settings.doors import Smtp
 
 
 @dataclass(frozen=True, slots=True)

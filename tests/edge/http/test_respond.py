@@ -7,7 +7,7 @@ from hypercorn.typing import ASGIReceiveEvent, HTTPScope
 
 from appliance.edge.http.limits import Limits
 from appliance.edge.http.respond import NoBody, header, read_body
-from appliance.settings.declared import Http
+from appliance.settings.doors import Http
 
 
 def scope(*headers: tuple[bytes, bytes]) -> HTTPScope:

@@ -10,7 +10,8 @@ import pytest
 from appliance.core.credential import SubAccount, hash_key
 from appliance.core.event import EVERYTHING, EventType
 from appliance.core.submission import RawContent
-from appliance.edge.assembly import Services, assemble, submission_manners
+from appliance.edge.assembly import Services, assemble
+from appliance.edge.doors import submission_manners
 from appliance.edge.smtp.desk import Peer
 from appliance.flow.setup import open_data
 from appliance.smtp.server import SmtpServer

@@ -9,7 +9,7 @@ import pytest
 from appliance.edge.smtp import guard as guard_module
 from appliance.edge.smtp.guard import Guard, Thresholds
 from appliance.flow.directory import DirectoryKeeper
-from appliance.settings.declared import Smtp
+from appliance.settings.doors import Smtp
 from appliance.store.database import Store
 from appliance.store.login_blocks import lift_login_block
 from tests.fakes.store import NOW_NS, open_temp_store

@@ -2,7 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.edge.smtp.limits import Limits, Places
-from appliance.settings.declared import Smtp
+from appliance.settings.doors import Smtp
 
 
 def test_limits_are_the_operator_s() -> None:
