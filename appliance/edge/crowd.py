@@ -2,10 +2,10 @@
 
 A task for each costs a thousand switches an event; a pass costs a system call each.
 Whoever does not take all at once leaves the crowd and is served apart, with patience,
-until it has caught up. A pause behind each pass, twice as long as it worked, leaves
-the time to others: under load a pass tells several events. What comes during a pass
-is told to those whose turn is still to come, so nobody waits longer than from one
-turn to the next.
+until it has caught up. Others have as long as a pass worked, between its parts and
+in a pause behind it: under load a pass tells several events. What comes during a
+pass is told to those whose turn is still to come, so nobody waits longer than from
+one turn to the next.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,6 @@ from appliance import log as logs
 from appliance.edge.live_pages import Feed, Page, Pages, Want
 
 LEAST_PAUSE_SECONDS = 0.005
-_PAUSES = 2.0  # as long as the pass worked
 _AT_A_TIME = 100  # subscribers until others get their turn: some 2 milliseconds
 _NO_PAGE = Page(b"", 0)
 
@@ -61,14 +60,14 @@ class Crowd:
         """Tell them what comes, for ever."""
         while True:
             last = self._feed.last_number
-            worked = await self.run_once()
-            await trio.sleep(max(LEAST_PAUSE_SECONDS, worked * _PAUSES))
+            owed = await self.run_once()
+            await trio.sleep(max(LEAST_PAUSE_SECONDS, owed))
             await self._feed.wait(last)
 
     async def run_once(self) -> float:
-        """One pass: tell everyone what there is; the seconds that took.
+        """One pass: tell everyone what there is; the seconds that are owed to others.
 
-        What others did in between is not counted.
+        That is as long as it worked, without what they have had in between.
         """
         self._lent = 0.0
         started = trio.current_time()
@@ -79,7 +78,8 @@ class Crowd:
                 log.exception("live.pass_failed")
                 for member in list(members):
                     self._let_go(member)
-        return trio.current_time() - started - self._lent
+        both = trio.current_time() - started
+        return both - 2 * self._lent
 
     async def _tell(self, want: Want, members: Sequence[Member]) -> None:
         for start in range(0, len(members), _AT_A_TIME):
