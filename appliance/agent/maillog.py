@@ -24,7 +24,7 @@ MAX_LINE = 8192  # Postfix cuts what it logs at 2000 (msg_output.c)
 _ID = rb"(?:[0-9A-F]{6,20}|[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-z]{10,32})"
 _UUID = rb"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
 _UUID_7 = rb"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}"
-_ADDRESS = rb'(?:"(?:[^"\\]|\\.)*+"|[^">])*+'
+_ADDRESS = rb'(?>(?:"(?>(?:[^"\\]|\\.)*)"|[^">])*)'
 
 # Instances are called postfix, postfix-out and so on (MULTI_INSTANCE_README), and
 # services can add their own name: postfix/relay/smtp.
@@ -37,7 +37,8 @@ _PREFIX = re.compile(
 )
 _ATTEMPT = re.compile(
     rb"to=<(" + _ADDRESS + rb")>, (?:orig_to=<(" + _ADDRESS + rb")>, )?"
-    rb"relay=([^,]{1,400}+), (?:(?!dsn=)[a-z_]{1,20}+=[^,() ]{0,100}+, ){0,8}+"
+    # Not "anything but dsn=, possessively": Debian 12's Python gets that wrong.
+    rb"relay=([^,]{1,400}+), (?:[a-z_]{1,20}+=[^,() ]{0,100}+, ){0,8}?"
     rb"dsn=([245]\.\d{1,3}\.\d{1,3}), status=([A-Za-z-]{1,20}+)(?: \((.*))?",
     re.DOTALL,
 )

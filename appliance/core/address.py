@@ -16,11 +16,11 @@ _REMEMBERED = 4_096
 
 _ATEXT = r"A-Za-z0-9!#$%&'*+/=?^_`{|}~\-"
 _DOT_STRING = re.compile(
-    rf"[{_ATEXT}\u0080-\U0010ffff]++(?:\.[{_ATEXT}\u0080-\U0010ffff]++)*+"
+    rf"[{_ATEXT}\u0080-\U0010ffff]++(?>(?:\.[{_ATEXT}\u0080-\U0010ffff]++)*)"
 )
-_QUOTED_STRING = re.compile(r'"(?:[ !#-\[\]-~\u0080-\U0010ffff]|\\[ -~])*+"')
+_QUOTED_STRING = re.compile(r'"(?>(?:[ !#-\[\]-~\u0080-\U0010ffff]|\\[ -~])*)"')
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9\-]{0,61}[A-Za-z0-9])?"
-_DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*+")
+_DOMAIN = re.compile(rf"{_LABEL}(?>(?:\.{_LABEL})*)")
 # Control characters of the C1 block and the line separators are no letters in
 # a mailbox, whatever RFC 6531 lets a grammar derive.
 _HARMFUL = re.compile("[\u0080-\u009f\u2028\u2029\ufeff\ud800-\udfff]")

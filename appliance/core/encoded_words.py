@@ -18,7 +18,7 @@ _WORD = re.compile(
     r"\?([BbQq])\?([!->@-~]*+)\?="
 )
 _BASE64 = re.compile(r"[A-Za-z0-9+/]*+={0,2}")
-_Q = re.compile(r"(?:[^=]|=[0-9A-Fa-f]{2})*+")
+_Q = re.compile(r"(?>(?:[^=]|=[0-9A-Fa-f]{2})*)")
 _BLANKS = " \t\r\n"
 # Controls, what some readers take for line ends, and halves of characters.
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")

@@ -14,7 +14,7 @@ _WORD = r"[!#$%&'*+\-.0-9A-Z^_`a-z{|}~]++"  # RFC 2045 5.1
 _TYPE = re.compile(rf"{_WS}({_WORD}/{_WORD}){_WS}")
 # Values without quotes are taken with the specials that many writers leave in.
 _PARAMETER = re.compile(
-    rf';{_WS}(?:({_WORD}){_WS}={_WS}(?:"((?:[^"\\]|\\.)*+)"|([^\s;"()\\,]++)){_WS})?'
+    rf';{_WS}(?:({_WORD}){_WS}={_WS}(?:"((?>(?:[^"\\]|\\.)*))"|([^\s;"()\\,]++)){_WS})?'
 )
 _QUOTED_PAIR = re.compile(r"\\(.)")
 _INLINE = re.compile(

@@ -32,9 +32,9 @@ _UNSAFE = re.compile("[\x00-\x08\n-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _NAME = re.compile(r"[!-9;-~]+")  # RFC 5322 2.2
 # One field with all of its lines. RFC 5322 4.5: blanks before the colon are obsolete
 # and still understood, so that "From : x" cannot pass for something else than From.
-_FIELD = rb"([!-9;-~]++)[ \t]*+:[^\r\n]*+(?:\r\n[ \t][^\r\n]*+)*+\r\n"
+_FIELD = rb"([!-9;-~]++)[ \t]*+:[^\r\n]*+(?>(?:\r\n[ \t][^\r\n]*+)*)\r\n"
 _FIELDS = re.compile(b"(" + _FIELD + b")")
-_BLOCK = re.compile(b"(?:" + _FIELD + b")*+")
+_BLOCK = re.compile(b"(?>(?:" + _FIELD + b")*)")
 _WORDS = re.compile(r" *[^ ]+")
 _PLAIN = re.compile(r"[!-~](?:[ -~]*[!-~])?")  # ASCII, no blanks around it
 # Fields of tokens and URLs, where an encoded-word would be read as it stands.

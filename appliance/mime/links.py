@@ -36,7 +36,9 @@ _ATTRIBUTE = (
     rf"(?:{_WS}*+={_WS}*+{_VALUE}|(?!{_WS}*+=))"
 )
 _ATTRIBUTES = re.compile(_ATTRIBUTE)
-_REST_OF_TAG = re.compile(rf"(?:{_ATTRIBUTE.replace('([^', '(?:[^')})*+[\t\n\f\r /]*+>")
+_REST_OF_TAG = re.compile(
+    rf"(?>(?:{_ATTRIBUTE.replace('([^', '(?:[^')})*)[\t\n\f\r /]*+>"
+)
 _COMMENT_END = re.compile(r"--!?>")
 _CONDITION = re.compile(r"\[if [^\]]*+\]>", re.IGNORECASE)
 _REFERENCE = re.compile(

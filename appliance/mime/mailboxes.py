@@ -32,7 +32,7 @@ _TOKEN = re.compile(
     r"(?P<b>[ \t]++)"
     rf"|(?P<a>[{_ATEXT}][{_ATEXT}.]*+)"
     rf"|(?P<d>\.[{_ATEXT}.]*+)"
-    r'|(?P<q>"(?:[^"\\]|\\.)*+")'
+    r'|(?P<q>"(?>(?:[^"\\]|\\.)*)")'
     r"|[<>@,]"
 )
 _COMMENT_PIECE = re.compile(r"[^()\\]++|\\.|[()]")

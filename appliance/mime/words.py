@@ -19,7 +19,7 @@ _PARAMETER_CHARS = 56  # keeps ` filename*12*=...;` under 78
 # RFC 2047 5 (3): what may stand for itself in a phrase may do so everywhere.
 _Q_SAFE = re.compile(r"[A-Za-z0-9!*+/\-]")
 _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-]"  # RFC 5322 3.2.3
-_ATOMS = re.compile(rf"{_ATEXT}++(?: {_ATEXT}++)*+")
+_ATOMS = re.compile(rf"{_ATEXT}++(?>(?: {_ATEXT}++)*)")
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+^_`{|}~.\-]++")  # RFC 2045 5.1
 _ESCAPED = re.compile(r'(["\\])')
 

@@ -53,7 +53,7 @@ _MECHANISM: Final = re.compile(r"[A-Za-z0-9_-]{1,20}")  # RFC 4422 3.1
 
 # What stands between < and >, with a quoted local part or without, and behind it
 # the parameters; `is_path` has the last word on the first group.
-_PATH: Final = r'<("(?:[^"\\]|\\.)*+"@[^<>"\\]*+|[^<>"]*+)>(?: +(.*))?'
+_PATH: Final = r'<("(?>(?:[^"\\]|\\.)*)"@[^<>"\\]*+|[^<>"]*+)>(?: +(.*))?'
 _FROM: Final = re.compile(r"FROM: *" + _PATH, re.ASCII | re.IGNORECASE)
 _TO: Final = re.compile(r"TO: *" + _PATH, re.ASCII | re.IGNORECASE)
 

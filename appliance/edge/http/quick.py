@@ -28,7 +28,7 @@ log = logs.get("http")
 
 _REQUEST = re.compile(
     rb"GET (/[A-Za-z0-9_/-]++) HTTP/1\.1\r\n"
-    rb"((?:[!#$%&'*+.^_`|~0-9A-Za-z-]++:[^\x00-\x08\n-\x1f\x7f]*+\r\n)++)\r\n"
+    rb"((?>(?:[!#$%&'*+.^_`|~0-9A-Za-z-]++:[^\x00-\x08\n-\x1f\x7f]*+\r\n)+))\r\n"
 )
 _HOST = re.compile(rb"[A-Za-z0-9.-]++(?::[0-9]++)?")
 # What changes how a request is framed, or what becomes of its connection.
