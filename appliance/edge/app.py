@@ -48,7 +48,8 @@ SUB_ACCOUNT_ROOTS = (paths.SUPPRESSIONS,)
 Answering: TypeAlias = Callable[
     [Sequence[tuple[bytes, bytes]], bytes | None, bytes], Awaitable[Answer]
 ]
-QUICK = paths.TRACK  # most GETs are for pixels
+# What is asked for most: pixels, and that mail is sent.
+QUICK = (f"GET {paths.TRACK}".encode(), f"POST {paths.SEND}".encode())
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 

@@ -146,7 +146,7 @@ async def serving(
     limits: Limits | None = None,
     live: LiveDoor | None = None,
     binds: Sequence[str] = ("127.0.0.1:0",),
-    quick: str = "",
+    quick: tuple[bytes, ...] = (),
 ) -> AsyncIterator[Server]:
     """A server for the time of the block; it must have ended by itself behind it."""
     closing = trio.Event()

@@ -2,9 +2,9 @@
 
 Adds to `H11Protocol`: requests that `rules` refuses get their status and the
 end; the application runs where `runs` says; head and body of an answer leave
-together; a websocket handshake for the live door leaves HTTP for good; a plain GET
-of what is asked for most takes the way of `quick`. The
-phase says what the client owes us, so that `connection` can set its deadline.
+together; a websocket handshake for the live door leaves HTTP for good; what is asked
+for most takes the way of `quick`. The phase says what the client owes us, so that
+`connection` can set its deadline.
 """
 
 from collections.abc import Awaitable, Callable
@@ -26,13 +26,17 @@ from hypercorn.typing import (
 )
 
 from appliance.edge.http.limits import Limits
-from appliance.edge.http.quick import Answering, PlainGet, read_plain_get
+from appliance.edge.http.quick import (
+    MAX_BODY_BYTES,
+    Answering,
+    Plain,
+    ShortWay,
+)
 from appliance.edge.http.rules import Facts, RefusedError, examine
 from appliance.edge.http.runs import Pieces, Whole
 
 Address = tuple[str, int] | None
 
-WHOLE_BODY_BYTES = 64 * 1024  # times max_connections: what small bodies may hold
 _CLOSE = (b"connection", b"close")
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\n"  # RFC 9113 3.4, as far as it looks like HTTP/1
 
@@ -67,7 +71,7 @@ class HandOverError(Exception):
 class House:
     """What all connections of one server share.
 
-    ``quick`` is what the paths of the most frequent GETs begin with, "" for none.
+    ``quick`` is what the most frequent requests begin with, method and path.
     """
 
     app: AppWrapper
@@ -76,7 +80,7 @@ class House:
     limits: Limits
     live_path: str | None
     state: ConnectionState
-    quick: str = ""
+    quick: tuple[bytes, ...] = ()
 
 
 class Http1(H11Protocol):
@@ -105,12 +109,15 @@ class Http1(H11Protocol):
             send,
         )
         self._house = house
+        self._short = ShortWay(house.quick, house.limits)
         self._facts: Facts
         self._head = b""
 
     @property
     def phase(self) -> Phase:
         """What the client owes us now."""
+        if self._short.holds:
+            return Phase.BODY
         their = self.connection.their_state
         if their is h11.IDLE:
             begun = self.keep_alive_requests == 0 or self.connection.trailing_data[0]
@@ -121,7 +128,8 @@ class Http1(H11Protocol):
     def begun(self) -> bool:
         """True if some of a request has come that is not answered in full."""
         their = self.connection.their_state
-        return their is not h11.IDLE or self.connection.trailing_data[0] != b""
+        trailing = self.connection.trailing_data[0]
+        return their is not h11.IDLE or trailing != b"" or self._short.holds
 
     @property
     def unread(self) -> bool:
@@ -130,6 +138,7 @@ class Http1(H11Protocol):
         return (
             connection.their_state in {h11.SEND_BODY, h11.ERROR}
             or connection.trailing_data[0] != b""
+            or self._short.holds
         )
 
     async def handle(self, event: Event) -> None:
@@ -139,30 +148,39 @@ class Http1(H11Protocol):
             HandOverError: it is for the live door.
             H2ProtocolAssumedError: it is HTTP/2, and that is allowed.
         """
-        if isinstance(event, RawData):
-            plain = self._plain_get(event.data)
-            if plain is not None:
-                await self._answer(plain)
-                return
         try:
-            await super().handle(event)
+            if isinstance(event, RawData):
+                await self._take(event)
+            else:
+                await super().handle(event)
         except RefusedError as refused:
             await self.refuse(refused.status)
 
-    def _plain_get(self, data: bytes) -> PlainGet | None:
-        """The request that ``data`` is, if nothing else is under way or needed."""
-        quick, connection = self._house.quick, self.connection
-        if not quick or not data.startswith(b"GET " + quick.encode()):
-            return None
-        idle = connection.their_state is connection.our_state is h11.IDLE
-        if not idle or connection.trailing_data[0]:
-            return None
-        return read_plain_get(data, self._house.limits)
+    async def _take(self, raw: RawData) -> None:
+        """By the short way as far as that goes; what it held comes before the rest."""
+        if self._rests():
+            taken = self._short.take(raw.data)
+            if isinstance(taken, Plain):
+                await self._answer(taken)
+            if taken is not None:
+                return
+            held = self._short.release()
+            if held and raw.data:
+                raw = RawData(held)
+            elif held:
+                await super().handle(RawData(held))
+        await super().handle(raw)
 
-    async def _answer(self, asked: PlainGet) -> None:
+    def _rests(self) -> bool:
+        """True if nothing is under way by the long way."""
+        connection = self.connection
+        idle = connection.their_state is connection.our_state is h11.IDLE
+        return idle and not connection.trailing_data[0]
+
+    async def _answer(self, asked: Plain) -> None:
         """Answer it whole; the connection then is as it was between requests."""
         self.keep_alive_requests += 1
-        answering = Answering()
+        answering = Answering(asked)
         await answering.run(self.app, self._scope(asked))
         last = self.context.terminated.is_set()
         date = self.config.response_headers("h11")
@@ -170,12 +188,12 @@ class Http1(H11Protocol):
         if last:
             await self.send(Closed())
 
-    def _scope(self, asked: PlainGet) -> HTTPScope:
+    def _scope(self, asked: Plain) -> HTTPScope:
         return {
             "type": "http",
             "http_version": "1.1",
             "asgi": {"spec_version": "2.1", "version": "3.0"},
-            "method": "GET",
+            "method": asked.method,
             "scheme": "http",
             "path": asked.path,
             "raw_path": asked.path.encode(),
@@ -220,7 +238,7 @@ class Http1(H11Protocol):
 
     async def _create_stream(self, request: h11.Request) -> None:
         facts = self._facts
-        small = facts.length is not None and facts.length <= WHOLE_BODY_BYTES
+        small = facts.length is not None and facts.length <= MAX_BODY_BYTES
         self.stream = HTTPStream(
             self.app,
             self.config,

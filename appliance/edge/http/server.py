@@ -41,12 +41,12 @@ async def serve_http(
     limits: Limits,
     live: LiveDoor | None,
     closing: trio.Event,
-    quick: str = "",
+    quick: tuple[bytes, ...] = (),
     task_status: trio.TaskStatus[list[str]] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve ``app`` on every bind until ``closing``, then let requests end.
 
-    Plain GETs of paths that begin with ``quick`` take the short way, if it is not "".
+    Plain requests whose lines begin as one of ``quick`` take the short way.
 
     Starts with the addresses that are really bound. After ``closing`` nothing is
     accepted, idle connections end, running requests have the drain timeout, and

@@ -2,6 +2,7 @@
 
 import itertools
 import logging
+from typing import TypeAlias
 
 import pytest
 import trio
@@ -23,6 +24,14 @@ from tests.fakes.http import Answer, Client, Server, echo, nothing_else, serving
 
 LARGE = 300_000  # more than runs where it was read
 SHORT = Limits(header_timeout=0.01, body_timeout=0.01, idle_timeout=0.01)
+Quick: TypeAlias = tuple[bytes, ...]
+
+
+@pytest.fixture(params=[(), (b"POST /echo",)], ids=["long", "short"])
+def quick(request: pytest.FixtureRequest) -> Quick:
+    """What goes the short way: what is true of the long way is true of it."""
+    ways: Quick = request.param
+    return ways
 
 
 def routes(*hot: Hot) -> HotRoutes:
@@ -38,10 +47,10 @@ async def exchange(client: Client, data: bytes) -> Answer:
     return answer
 
 
-async def test_a_connection_is_kept_for_many_requests() -> None:
+async def test_a_connection_is_kept_for_many_requests(quick: Quick) -> None:
     """One after the other, small and large, with length and in chunks."""
     large = b"x" * LARGE
-    async with serving() as server, server.client() as client:
+    async with serving(quick=quick) as server, server.client() as client:
         for body in (b"{}", large, b"", b"{}"):
             length = b"Content-Length: %d" % len(body)
             assert (await exchange(client, post(length, body=body))).body == body
@@ -50,19 +59,19 @@ async def test_a_connection_is_kept_for_many_requests() -> None:
         assert (await exchange(client, ORDINARY)).body == b"{}"
 
 
-async def test_an_answer_says_when_and_not_what_we_are() -> None:
+async def test_an_answer_says_when_and_not_what_we_are(quick: Quick) -> None:
     """A date, no server (nobody needs the name and version of what to attack)."""
-    async with serving() as server:
+    async with serving(quick=quick) as server:
         answer = await server.ask(ORDINARY)
         assert answer is not None
         assert "date" in answer.headers
         assert "server" not in answer.headers
 
 
-async def test_pipelined_requests_are_answered_in_order() -> None:
+async def test_pipelined_requests_are_answered_in_order(quick: Quick) -> None:
     """However many are sent at once."""
     sent = [b"%d" % number for number in range(300)]
-    async with serving() as server, server.client() as client:
+    async with serving(quick=quick) as server, server.client() as client:
         await client.send(
             b"".join(post(b"Content-Length: %d" % len(b), body=b) for b in sent)
         )
@@ -79,12 +88,12 @@ async def test_pipelined_requests_are_answered_in_order() -> None:
 )
 @given(cuts=st.lists(st.integers(0, 220), max_size=8))
 async def test_any_chopping_of_the_bytes_gives_the_same_answers(
-    cuts: list[int],
+    cuts: list[int], quick: Quick
 ) -> None:
     """What comes in one packet or in many means the same."""
     data = ORDINARY + chunked(b"2\r\nab\r\n1\r\nc\r\n0\r\n\r\n") + ORDINARY
     edges = [0, *sorted(cuts), len(data)]
-    async with serving() as server, server.client() as client:
+    async with serving(quick=quick) as server, server.client() as client:
         for start, end in itertools.pairwise(edges):
             await client.send(data[start:end])
             await trio.testing.wait_all_tasks_blocked()
@@ -99,17 +108,21 @@ async def test_any_chopping_of_the_bytes_gives_the_same_answers(
         post(b"Content-Length: 2", body=b"{}", version=b"1.0"),
     ],
 )
-async def test_the_last_answer_says_so_and_the_connection_closes(data: bytes) -> None:
+async def test_the_last_answer_says_so_and_the_connection_closes(
+    data: bytes, quick: Quick
+) -> None:
     """`Connection: close` and HTTP/1.0."""
-    async with serving() as server, server.client() as client:
+    async with serving(quick=quick) as server, server.client() as client:
         answer = await exchange(client, data)
         assert answer.headers["connection"] == "close"
         assert await client.ends() == b""
 
 
-async def test_a_client_that_asks_before_its_body_is_told_to_go_on() -> None:
+async def test_a_client_that_asks_before_its_body_is_told_to_go_on(
+    quick: Quick,
+) -> None:
     """`Expect: 100-continue`, RFC 9110 10.1.1."""
-    async with serving() as server, server.client() as client:
+    async with serving(quick=quick) as server, server.client() as client:
         await client.send(post(b"Expect: 100-continue", b"Content-Length: 2"))
         told = await client.stream.receive_some()
         assert told.startswith(b"HTTP/1.1 100 ")
@@ -126,18 +139,20 @@ async def test_a_client_that_asks_before_its_body_is_told_to_go_on() -> None:
         (chunked(b"20\r\n{"), 408),
     ],
 )
-async def test_a_slow_client_is_given_up(sent: bytes, status: int | None) -> None:
+async def test_a_slow_client_is_given_up(
+    sent: bytes, status: int | None, quick: Quick
+) -> None:
     """ATTACKS 10: header and body each have their time; 408 to who began."""
-    async with serving(limits=SHORT) as server, server.client() as client:
+    async with serving(quick=quick, limits=SHORT) as server, server.client() as client:
         await client.send(sent)
         answer = await client.answer()
         assert (answer.status if answer else None) == status
         assert await client.ends() == b""
 
 
-async def test_dripping_does_not_make_the_time_longer() -> None:
+async def test_dripping_does_not_make_the_time_longer(quick: Quick) -> None:
     """The header's time is for all of it, not for each byte."""
-    async with serving(limits=SHORT) as server, server.client() as client:
+    async with serving(quick=quick, limits=SHORT) as server, server.client() as client:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(drip, client)
             answer = await client.answer()
@@ -154,15 +169,15 @@ async def drip(client: Client) -> None:
         await trio.testing.wait_all_tasks_blocked(0.005)
 
 
-async def test_an_idle_connection_ends_without_a_word() -> None:
+async def test_an_idle_connection_ends_without_a_word(quick: Quick) -> None:
     """An answer to nothing would be taken for the answer to the next request."""
     limits = Limits(idle_timeout=0.01)
-    async with serving(limits=limits) as server, server.client() as client:
+    async with serving(quick=quick, limits=limits) as server, server.client() as client:
         await exchange(client, ORDINARY)
         assert await client.ends() == b""
 
 
-async def test_two_framings_run_no_second_request() -> None:
+async def test_two_framings_run_no_second_request(quick: Quick) -> None:
     """ATTACKS 10: with Content-Length and Transfer-Encoding nothing runs at all."""
     seen: list[str] = []
 
@@ -175,7 +190,7 @@ async def test_two_framings_run_no_second_request() -> None:
 
     smuggled = get(target=b"/smuggled")
     framings = (b"Content-Length: 4", b"Transfer-Encoding: chunked")
-    async with serving(app) as server:
+    async with serving(app, quick=quick) as server:
         for order in (framings, framings[::-1]):
             answer = await server.ask(post(*order, body=b"0\r\n\r\n" + smuggled))
             assert answer is not None
@@ -183,7 +198,7 @@ async def test_two_framings_run_no_second_request() -> None:
     assert seen == []
 
 
-async def test_a_body_that_nobody_reads_does_not_hide_the_answer() -> None:
+async def test_a_body_that_nobody_reads_does_not_hide_the_answer(quick: Quick) -> None:
     """A refusal before the body reaches a client that is still sending."""
 
     async def refuse(
@@ -191,7 +206,10 @@ async def test_a_body_that_nobody_reads_does_not_hide_the_answer() -> None:
     ) -> None:
         await send_json(send, 401, b"{}")
 
-    async with serving(routes(refuse)) as server, server.client() as client:
+    async with (
+        serving(routes(refuse), quick=quick) as server,
+        server.client() as client,
+    ):
         async with trio.open_nursery() as nursery:
             data = post(b"Content-Length: 20000000", body=b"x" * 20_000_000)
             nursery.start_soon(client.send, data)
@@ -201,9 +219,9 @@ async def test_a_body_that_nobody_reads_does_not_hide_the_answer() -> None:
         assert answer.headers["connection"] == "close"
 
 
-async def test_a_body_over_the_limit_is_answered_with_413() -> None:
+async def test_a_body_over_the_limit_is_answered_with_413(quick: Quick) -> None:
     """Announced or not; the client hears it although it sends on."""
-    async with serving() as server:
+    async with serving(quick=quick) as server:
         for data in (
             post(b"Content-Length: 5000000", body=b"x" * 5_000_000),
             chunked(b"ffffff\r\n" + b"x" * 5_000_000),
@@ -215,7 +233,7 @@ async def test_a_body_over_the_limit_is_answered_with_413() -> None:
                 assert answer.status == 413
 
 
-async def test_a_large_body_is_read_as_fast_as_it_is_taken() -> None:
+async def test_a_large_body_is_read_as_fast_as_it_is_taken(quick: Quick) -> None:
     """An application that does not read holds its client up, not our memory."""
     go_on = trio.Event()
 
@@ -232,7 +250,7 @@ async def test_a_large_body_is_read_as_fast_as_it_is_taken() -> None:
         sent.set()
 
     async with (
-        serving(routes(hesitant)) as server,
+        serving(routes(hesitant), quick=quick) as server,
         server.client() as client,
         trio.open_nursery() as nursery,
     ):
@@ -247,7 +265,7 @@ async def test_a_large_body_is_read_as_fast_as_it_is_taken() -> None:
 
 @pytest.mark.parametrize("large", [False, True])
 async def test_a_bug_of_the_application_is_a_500_and_logged(
-    *, large: bool, caplog: pytest.LogCaptureFixture
+    *, large: bool, caplog: pytest.LogCaptureFixture, quick: Quick
 ) -> None:
     """The connection goes on if it can; the server always does."""
 
@@ -256,7 +274,7 @@ async def test_a_bug_of_the_application_is_a_500_and_logged(
 
     body = b"x" * (LARGE if large else 2)
     data = post(b"Content-Length: %d" % len(body), body=body)
-    async with serving(routes(broken)) as server:
+    async with serving(routes(broken), quick=quick) as server:
         for _ in range(2):
             answer = await server.ask(data)
             assert answer is not None
@@ -281,7 +299,7 @@ async def test_a_bug_behind_the_head_ends_the_connection() -> None:
         assert (await client.ends()).endswith(b"\r\n\r\nx")
 
 
-async def test_a_handler_is_not_cancelled_by_a_client_that_leaves() -> None:
+async def test_a_handler_is_not_cancelled_by_a_client_that_leaves(quick: Quick) -> None:
     """What it began it ends: an accepted mail is stored, answer heard or not."""
     began, done, go_on = trio.Event(), trio.Event(), trio.Event()
 
@@ -293,7 +311,7 @@ async def test_a_handler_is_not_cancelled_by_a_client_that_leaves() -> None:
         await send_json(send, 200, b"{}")
         done.set()
 
-    async with serving(routes(slow)) as server:
+    async with serving(routes(slow), quick=quick) as server:
         async with server.client() as client:
             await client.send(ORDINARY)
             await began.wait()
@@ -351,11 +369,11 @@ async def test_a_client_that_reads_slowly_gets_everything() -> None:
 
 
 async def test_errors_of_peers_are_not_logged_as_ours(
-    caplog: pytest.LogCaptureFixture,
+    caplog: pytest.LogCaptureFixture, quick: Quick
 ) -> None:
     """Resets and half requests are everyday."""
     caplog.set_level(logging.INFO)
-    async with serving() as server:
+    async with serving(quick=quick) as server:
         for data in (b"", b"GET", ORDINARY[:-1], chunked(b"5\r\nab")):
             async with server.client() as client:
                 await client.send(data)

@@ -18,16 +18,17 @@ from tests.edge.http.malformed import CASES, ORDINARY, PREFACE, Case, post
 from tests.fakes.http import Server, echo, nothing_else, serving
 
 
+@pytest.mark.parametrize("quick", [(), (b"GET /", b"POST /")], ids=["long", "short"])
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 async def test_no_bytes_end_the_server(
-    case: Case, caplog: pytest.LogCaptureFixture
+    case: Case, quick: tuple[bytes, ...], caplog: pytest.LogCaptureFixture
 ) -> None:
     """ATTACKS 10: each gets its own answer, and the next client is served.
 
     Nothing of it is an error of ours, so nothing is logged as one.
     """
     caplog.set_level(logging.WARNING)
-    async with serving() as server:
+    async with serving(quick=quick) as server:
         answer = await server.ask(case.sent)
         assert (answer.status if answer else None) == case.status
         ordinary = await server.ask(ORDINARY)
