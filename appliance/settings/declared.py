@@ -145,9 +145,9 @@ class Relay:
     )
     signing_threads: int = setting(
         integer(1, 64),
-        1,
-        "Threads that prepare and sign mail. Measured on two cores: a second one"
-        " only fights for the interpreter.",
+        2,
+        "Threads that sign mail. Measured on two cores: the second one brings a tenth"
+        " more mail, a third one nothing.",
     )
     connect_timeout: float = setting(
         duration(0.01, 3600), "30s", "How long connecting to an upstream may take."
