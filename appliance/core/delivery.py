@@ -17,6 +17,7 @@ from appliance.core.ids import (
     SubAccountId,
 )
 from appliance.core.submission import Dimensions, Recipient, Tracking
+from appliance.core.suppression import Stop
 from appliance.core.throttle import Fare
 
 
@@ -53,12 +54,16 @@ class Role(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class NewDelivery:
-    """One copy about to be stored; ``dropped`` names why it is not even tried."""
+    """One copy about to be stored; ``dropped`` names why it is not even tried.
+
+    ``stop`` is the suppression that is why, if one is.
+    """
 
     uuid: UUID
     role: Role
     recipient: Recipient
     dropped: str = ""
+    stop: Stop | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from appliance.core.address import Mailbox
 from appliance.core.ids import AccountId, PoolId, SubAccountId
+from appliance.core.recipient_class import RecipientClass
 from appliance.core.submission import Content, Dimensions, Tracking
 
 
@@ -14,7 +15,8 @@ class SentMail:
     """What was handed in, and what it was accepted as.
 
     ``content`` is None where nobody asked for it, where it is kept no longer, and for
-    mail that came as bytes. ``fields`` are the first recipient's values.
+    mail that came as bytes. ``fields`` are the first recipient's values,
+    ``recipient_class`` is whose servers take the first one's mail in.
     """
 
     uuid: UUID
@@ -33,4 +35,5 @@ class SentMail:
     tracking: Tracking
     dimensions: Dimensions
     fields: Mapping[str, str] = field(repr=False)
+    recipient_class: RecipientClass
     content: Content | None = field(default=None, repr=False)

@@ -127,6 +127,8 @@ class Submission:
     header, so all its envelope recipients are in ``to``. ``envelope_sender`` is
     where the sender's program would have had failures go; None if it named none.
     ``uuid`` is the message's, where it had to be known before; else one is made.
+    ``own_headers`` are fields of the sender's own in raw content, which is not read
+    again: who is told of the mail is told them.
     """
 
     content: AnyContent
@@ -139,3 +141,4 @@ class Submission:
     webhook_url: str = ""
     envelope_sender: Address | None = None
     uuid: UUID | None = None
+    own_headers: tuple[tuple[str, str], ...] = ()

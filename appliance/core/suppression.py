@@ -5,12 +5,14 @@ the length of the list. A domain's key is ``@example.com``, which no address has
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple, TypeAlias
 from uuid import UUID
 
 from appliance.core.address import Address
+from appliance.core.event import Scalar
 from appliance.core.ids import SubAccountId
 
 # The widest of what the dialects call a topic, a list or a stream.
@@ -179,3 +181,22 @@ def is_topic(text: str) -> bool:
 def suppressed_text(address: Address, why: Stop) -> str:
     """Why a mail to ``address`` is dropped; support and customers search for it."""
     return f"Recipient is suppressed: {address} ({why.label})"
+
+
+def suppressed_data(why: Stop) -> dict[str, Scalar]:
+    """The same for programs: what the event of such a drop says beside its reason."""
+    facts = {
+        "suppressed": why.reason.name.lower(),
+        "suppressedTopic": why.scope.topic,
+        "suppressedDomain": why.scope.domain,
+    }
+    return {name: fact for name, fact in facts.items() if fact}
+
+
+def suppressed_by(data: Mapping[str, Scalar]) -> SuppressionReason | None:
+    """Why the recipient of a dropped mail wants none, None if that was not why.
+
+    Events of before this was recorded say it in their reason only, for people.
+    """
+    word = data.get("suppressed")
+    return next((one for one in SuppressionReason if one.name.lower() == word), None)

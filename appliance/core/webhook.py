@@ -20,6 +20,7 @@ from appliance.core.ids import (
     ProviderId,
     SubAccountId,
 )
+from appliance.core.recipient_class import RecipientClass
 from appliance.core.retry import RetryPlan
 from appliance.core.submission import Tracking
 
@@ -132,6 +133,7 @@ class Mail:
     """What is told of the mail beside what the event itself says.
 
     The ids are 0 where they are not known; so is ``sent_ns``, when an upstream took it.
+    ``headers`` are the sender's own; ``fields`` this recipient's values.
     """
 
     subject: str = ""
@@ -143,6 +145,10 @@ class Mail:
     to: tuple[Mailbox, ...] = ()
     tracking: Tracking = EVERYTHING
     sent_ns: int = 0
+    sender_name: str = ""
+    reply_to: Mailbox | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    fields: Mapping[str, str] = field(default_factory=dict)
 
 
 UNKNOWN_MAIL = Mail()
@@ -154,6 +160,7 @@ class Fact:
 
     ``arrival`` is true for the one event by which the mail counts as delivered where
     that is told once. ``apart`` is true if the message named an endpoint of its own.
+    ``recipient_class`` is whose servers take the recipient's mail in.
     """
 
     event: Event
@@ -161,6 +168,7 @@ class Fact:
     mail: Mail = UNKNOWN_MAIL
     arrival: bool = False
     apart: bool = False
+    recipient_class: RecipientClass = RecipientClass.DEFAULT
 
 
 @dataclass(frozen=True, slots=True)

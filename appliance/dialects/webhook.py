@@ -12,6 +12,7 @@ from typing import Protocol
 from uuid import UUID
 
 from appliance.core.event import Event, EventType
+from appliance.core.suppression import suppressed_by
 from appliance.core.webhook import Fact, Manners, Parcel, Request
 
 _NS = 1_000_000_000
@@ -104,14 +105,9 @@ class OneWord:
         if fact.arrival:
             return "email.delivered"
         if event.type is EventType.DROPPED:
-            return self.suppressed if was_suppressed(event) else "email.bounced"
+            unwanted = suppressed_by(event.data) is not None
+            return self.suppressed if unwanted else "email.bounced"
         return self.plain.get(event.type, "")
-
-
-def was_suppressed(event: Event) -> bool:
-    """True for a copy that was not sent because its recipient wants none."""
-    # The words of core.suppression.suppressed_text.
-    return str(event.data.get("reason", "")).startswith("Recipient is suppressed")
 
 
 def message_id(fact: Fact) -> str | None:

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 from uuid import UUID
 
 from appliance import failpoint
@@ -16,7 +17,7 @@ from appliance.core.submission import (
     Recipient,
     Submission,
 )
-from appliance.core.suppression import Mail, suppressed_text
+from appliance.core.suppression import Mail, Stop, suppressed_text
 from appliance.flow.directory import DirectoryKeeper
 from appliance.flow.route import (
     FindRoute,
@@ -56,6 +57,9 @@ class Accepted:
         return self.deliveries[0]
 
 
+# Why a copy is not even tried, for people and for programs; neither if it is.
+_Fate: TypeAlias = tuple[str, Stop | None]
+_SENT: _Fate = ("", None)
 Listener = Callable[[Mapping[ContentId, AnyContent]], None]
 
 
@@ -179,28 +183,28 @@ def _deliveries(
     made: dict[str, NewDelivery] = {}
     mail = Mail(submission.dimensions.topic, submission.content.sender.address.domain)
 
-    def suppression(one: Recipient) -> str:
+    def fate_of(one: Recipient) -> _Fate:
         address = one.mailbox.address
         why = keeper.suppression(origin.sub_account, address, now_ns, mail)
-        return "" if why is None else suppressed_text(address, why)
+        return _SENT if why is None else (suppressed_text(address, why), why)
 
     for one in submission.to:
-        fate = suppression(one)
         uuid = None if made else submission.uuid
-        made.setdefault(one.mailbox.address.key, _new(Role.TO, one, fate, uuid))
+        new = _new(Role.TO, one, fate_of(one), uuid)
+        made.setdefault(one.mailbox.address.key, new)
+    first = next(iter(made.values()))
     stopped = all(one.dropped for one in made.values())
-    fate = next(iter(made.values())).dropped if stopped else ""
     for role, recipients in ((Role.CC, submission.cc), (Role.BCC, submission.bcc)):
         for one in recipients:
-            dropped = fate or suppression(one)
-            made.setdefault(one.mailbox.address.key, _new(role, one, dropped))
+            fate = (first.dropped, first.stop) if stopped else fate_of(one)
+            made.setdefault(one.mailbox.address.key, _new(role, one, fate))
     return tuple(made.values())
 
 
 def _new(
-    role: Role, recipient: Recipient, dropped: str, uuid: UUID | None = None
+    role: Role, recipient: Recipient, fate: _Fate, uuid: UUID | None = None
 ) -> NewDelivery:
-    return NewDelivery(uuid or uuid7(), role, recipient, dropped)
+    return NewDelivery(uuid or uuid7(), role, recipient, *fate)
 
 
 def _pool_is_gone(submission: Submission) -> Refusal:

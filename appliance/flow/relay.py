@@ -25,7 +25,7 @@ from appliance.core.event import About
 from appliance.core.ids import ContentId, ProviderId
 from appliance.core.retry import parse_retry_plan
 from appliance.core.submission import AnyContent
-from appliance.core.suppression import Mail, suppressed_text
+from appliance.core.suppression import Mail, Stop, suppressed_text
 from appliance.core.throttle import NO_LIMITS, Fare
 from appliance.flow.attempts import attempt_of, not_reached
 from appliance.flow.directory import DirectoryKeeper
@@ -247,7 +247,7 @@ class Relay:
             copy.sub_account, copy.recipient, now_ns, mail
         )
         if why is not None:  # since it was accepted, or tried last
-            self._drop(copy, suppressed_text(copy.recipient, why), now_ns)
+            self._drop(copy, suppressed_text(copy.recipient, why), now_ns, why)
         elif domain is None:
             self._drop(copy, NO_DOMAIN, now_ns)
         elif not (host := domain.verified_host(Purpose.RETURN_PATH)):
@@ -331,6 +331,8 @@ class Relay:
         now_ns = self._clock()
         self._ledger.settle(Settlement(copy.id, State.QUEUED, copy.attempts, now_ns))
 
-    def _drop(self, copy: Copy, reason: str, now_ns: int) -> None:
+    def _drop(
+        self, copy: Copy, reason: str, now_ns: int, stop: Stop | None = None
+    ) -> None:
         what = self._about(copy)
-        self._ledger.settle(drop(copy, reason, what, now_ns))
+        self._ledger.settle(drop(copy, reason, what, now_ns, stop))

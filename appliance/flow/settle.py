@@ -15,6 +15,7 @@ from appliance.core.delivery import Copy, Settlement, State
 from appliance.core.doubt import doubted
 from appliance.core.event import About, EventType, NewEvent, Scalar
 from appliance.core.retry import RetryPlan
+from appliance.core.suppression import Stop, suppressed_data
 from appliance.smtp.outcome import (
     Accepted,
     Broken,
@@ -128,10 +129,16 @@ def stumble(copy: Copy, what: About, policy: Policy, now_ns: int) -> Settlement:
     return _again_or_dropped(copy, _Failure(0, OUR_FAULT), what, policy, now_ns)
 
 
-def drop(copy: Copy, reason: str, what: About, now_ns: int) -> Settlement:
-    """The end of a delivery that no upstream was, or need be, asked about."""
+def drop(
+    copy: Copy, reason: str, what: About, now_ns: int, stop: Stop | None = None
+) -> Settlement:
+    """The end of a delivery that no upstream was, or need be, asked about.
+
+    ``stop`` is the suppression that is why, if one is.
+    """
     reason = reason[:MAX_TEXT]
-    event = NewEvent(EventType.DROPPED, now_ns, what, {"reason": reason})
+    why = {} if stop is None else suppressed_data(stop)
+    event = NewEvent(EventType.DROPPED, now_ns, what, {"reason": reason, **why})
     return Settlement(copy.id, State.DROPPED, copy.attempts, text=reason, event=event)
 
 

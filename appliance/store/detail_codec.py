@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 
 import msgspec
 
@@ -9,12 +10,15 @@ from appliance.core.address import Mailbox
 from appliance.core.submission import Content, Dimensions, Submission, Tracking
 from appliance.store.content_codec import Box, pack_mailbox, unpack_mailbox
 
+MAX_HEADERS = 4_096  # characters
+
 
 @dataclass(frozen=True, slots=True)
 class Detail:
     """The header's recipients, what is tracked, and what the sender attached.
 
-    Raw content has its own header, so ``to`` and ``cc`` are empty for it.
+    Raw content has its own header, so ``to`` and ``cc`` are empty for it. ``headers``
+    are the sender's own, the first few: what is told of a mail outlives its content.
     """
 
     to: tuple[Mailbox, ...]
@@ -22,6 +26,9 @@ class Detail:
     tracking: Tracking
     dimensions: Dimensions
     envelope_sender: str
+    sender_name: str = ""
+    reply_to: Mailbox | None = None
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 class _Form(msgspec.Struct, array_like=True):
@@ -39,6 +46,9 @@ class _Form(msgspec.Struct, array_like=True):
     more_to: tuple[Box, ...] = ()
     unsubscribes: bool = True
     envelope_sender: str = ""
+    sender_name: str = ""
+    reply_to: Box | None = None
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -49,9 +59,12 @@ _fields_decoder = msgspec.msgpack.Decoder(dict[str, str])
 def encode_detail(submission: Submission) -> bytes:
     """The detail of ``submission`` as bytes."""
     tracking, dimensions = submission.tracking, submission.dimensions
+    content, reply_to = submission.content, None
+    own = submission.own_headers
     to: tuple[Box, ...] = ()
     cc: tuple[Box, ...] = ()
-    if isinstance(submission.content, Content):
+    if isinstance(content, Content):
+        own, reply_to = content.headers, content.reply_to
         to = tuple(pack_mailbox(one.mailbox) for one in submission.to)
         cc = tuple(pack_mailbox(one.mailbox) for one in submission.cc)
     return _encoder.encode(
@@ -68,6 +81,9 @@ def encode_detail(submission: Submission) -> bytes:
             to[1:],
             tracking.unsubscribes,
             str(submission.envelope_sender or ""),
+            content.sender.name,
+            None if reply_to is None else pack_mailbox(reply_to),
+            _first_few(own),
         )
     )
 
@@ -82,7 +98,16 @@ def decode_detail(data: bytes) -> Detail:
         tracking=Tracking(form.opens, form.clicks, form.unsubscribes),
         dimensions=_dimensions(form),
         envelope_sender=form.envelope_sender,
+        sender_name=form.sender_name,
+        reply_to=None if form.reply_to is None else unpack_mailbox(form.reply_to),
+        headers=form.headers,
     )
+
+
+def _first_few(headers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    """As many as there is room for in a row."""
+    sizes = accumulate(len(name) + len(value) for name, value in headers)
+    return headers[: sum(size <= MAX_HEADERS for size in sizes)]
 
 
 def decode_dimensions(data: bytes) -> Dimensions:

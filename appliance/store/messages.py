@@ -16,6 +16,7 @@ from appliance.core.event import About, EventType, NewEvent
 from appliance.core.ids import ContentId, SubAccountId
 from appliance.core.message import NewMessage, Request
 from appliance.core.submission import AnyContent
+from appliance.core.suppression import suppressed_data
 from appliance.store.content_codec import encode_content
 from appliance.store.detail_codec import encode_detail, encode_fields
 from appliance.store.idempotency import Earlier, take_keys
@@ -231,7 +232,8 @@ def _events(message: NewMessage) -> Iterator[NewEvent]:
         )
         yield NewEvent(EventType.PROCESSED, message.accepted_ns, about)
         if delivery.dropped:
-            data = {"reason": delivery.dropped}
+            why = {} if delivery.stop is None else suppressed_data(delivery.stop)
+            data = {"reason": delivery.dropped, **why}
             yield NewEvent(EventType.DROPPED, message.accepted_ns, about, data)
 
 

@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from appliance.core.mailbox_hosts import class_of_domain
 from appliance.core.recipient_class import RecipientClass
 from appliance.store.rows import insert_rows
 from appliance.store.transaction import Tx, View
@@ -52,6 +53,21 @@ def load_classes(view: View, domains: Sequence[str]) -> list[Known]:
         (msgspec.json.encode(domains).decode(),),
     )
     return list(map(_known, rows))
+
+
+def classes_of(view: View, domains: Sequence[str]) -> dict[str, RecipientClass]:
+    """The class of each domain, as far as it is known by now."""
+    by_name = {domain: class_of_domain(domain) for domain in domains}
+    others = [domain for domain, found in by_name.items() if found is None]
+    known = (
+        {one.domain: one.recipient_class for one in load_classes(view, others)}
+        if others
+        else {}
+    )
+    return {
+        domain: found or known.get(domain, RecipientClass.DEFAULT)
+        for domain, found in by_name.items()
+    }
 
 
 def load_latest_classes(view: View, most: int) -> list[Known]:

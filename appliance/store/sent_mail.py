@@ -13,6 +13,7 @@ from appliance.core.webhook import Fact
 from appliance.store.contents import load_contents
 from appliance.store.detail_codec import decode_detail, decode_fields
 from appliance.store.events import filter_clauses, filter_values, to_event
+from appliance.store.recipient_classes import classes_of
 from appliance.store.transaction import View, to_uuid
 from appliance.store.webhook_facts import load_facts
 
@@ -102,6 +103,7 @@ def _mail(
         (number,),
     ).fetchall()
     first = copies[0]
+    domain = first[1].rpartition("@")[2]
     return SentMail(
         uuid=to_uuid(uuid),
         account=account,
@@ -119,6 +121,7 @@ def _mail(
         tracking=detail.tracking,
         dimensions=detail.dimensions,
         fields=decode_fields(first[2]),
+        recipient_class=classes_of(view, [domain])[domain],
         content=content,
     )
 

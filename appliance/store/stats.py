@@ -14,8 +14,6 @@ import msgspec
 
 from appliance.core.event import EventType
 from appliance.core.ids import SubAccountId
-from appliance.core.mailbox_hosts import class_of_domain
-from appliance.core.recipient_class import RecipientClass
 from appliance.core.stats import (
     COUNTED,
     COUNTERS,
@@ -27,7 +25,7 @@ from appliance.core.stats import (
 )
 from appliance.store.events import last_number
 from appliance.store.limits import CLASS
-from appliance.store.recipient_classes import load_classes
+from appliance.store.recipient_classes import classes_of
 from appliance.store.rows import Row, insert_rows
 from appliance.store.transaction import Tx, View
 
@@ -183,7 +181,7 @@ def forget_hours(tx: Tx, before: int) -> int:
 
 
 def _tallied(view: View, rows: Sequence[_Row]) -> Tallies:
-    classes = _classes(view, sorted({_domain(row[4]) for row in rows}))
+    classes = classes_of(view, sorted({_domain(row[4]) for row in rows}))
     tallies: Tallies = {}
     for row in rows:
         type_, hour, sub_account, _, behind, _, provider, told, attached, number = row
@@ -191,7 +189,7 @@ def _tallied(view: View, rows: Sequence[_Row]) -> Tallies:
         tried = stage is not None
         counters = counters_of(EventType(type_), tried=tried, first=bool(first))
         said = _said(code, enhanced, provider)
-        for kind, key in _keys(row, classes[_domain(behind)], said, attached):
+        for kind, key in _keys(row, classes[_domain(behind)].value, said, attached):
             place = kind, hour, sub_account, key[:MAX_KEY]
             counts = tallies.setdefault(place, [0] * len(COUNTERS))
             for one in counters:
@@ -230,17 +228,6 @@ def _said(code: object, enhanced: object, provider: str) -> str:
 def _domain(behind_at: str) -> str:
     """The domain of an address, of which what is behind its first @ is known."""
     return behind_at.rpartition("@")[2]
-
-
-def _classes(view: View, domains: Sequence[str]) -> dict[str, str]:
-    """The class of each domain, as far as it is known by now."""
-    by_name = {domain: class_of_domain(domain) for domain in domains}
-    others = [domain for domain, found in by_name.items() if found is None]
-    known = {one.domain: one.recipient_class for one in load_classes(view, others)}
-    return {
-        domain: (found or known.get(domain, RecipientClass.DEFAULT)).value
-        for domain, found in by_name.items()
-    }
 
 
 # --- a bound for keys that senders make up -------------------------------------------

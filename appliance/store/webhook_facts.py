@@ -7,17 +7,18 @@ from uuid import UUID
 from appliance.core.event import Event, EventType
 from appliance.core.ids import AccountId, EventNumber, ProviderId, SubAccountId
 from appliance.core.webhook import UNKNOWN_MAIL, Fact, Mail, Span, Spans
-from appliance.store.detail_codec import decode_detail
+from appliance.store.detail_codec import decode_detail, decode_fields
 from appliance.store.events import list_events
+from appliance.store.recipient_classes import classes_of
 from appliance.store.rows import portions
 from appliance.store.transaction import View, in_list, to_uuid
 
 AT_A_TIME = 512  # values in one question
 _CONTEXT = (
     "SELECT d.uuid, m.subject, m.accepted_ns, m.webhook_url, d.pool, d.provider,"
-    " d.domain, m.detail, CASE WHEN m.webhook_url = '' THEN 0 ELSE EXISTS (SELECT 1"
-    " FROM webhook AS w WHERE w.dialect = '' AND w.sub_account = m.sub_account"
-    " AND w.url = m.webhook_url) END"
+    " d.domain, m.detail, d.fields, CASE WHEN m.webhook_url = '' THEN 0 ELSE"
+    " EXISTS (SELECT 1 FROM webhook AS w WHERE w.dialect = ''"
+    " AND w.sub_account = m.sub_account AND w.url = m.webhook_url) END"
     " FROM delivery AS d CROSS JOIN message AS m ON m.id = d.message"
     " WHERE d.uuid IN (:values)"
 )
@@ -62,13 +63,19 @@ def load_facts(view: View, events: Sequence[Event]) -> list[Fact]:
     accounts = _accounts(view)
     spans = load_spans(view)
     mails = _mails(view, events)
+    classes = classes_of(view, sorted({_domain(one) for one in events}))
     found = []
     for event in events:
         mail, apart = mails.get(event.about.delivery, (UNKNOWN_MAIL, False))
         account = accounts.get(event.about.sub_account, AccountId(0))
         arrival = _is_arrival(event, mail, spans)
-        found.append(Fact(event, account, mail, arrival, apart))
+        kind = classes[_domain(event)]
+        found.append(Fact(event, account, mail, arrival, apart, kind))
     return found
+
+
+def _domain(event: Event) -> str:
+    return event.about.recipient.rpartition("@")[2]
 
 
 def _is_arrival(event: Event, mail: Mail, spans: Spans) -> bool:
@@ -97,9 +104,8 @@ def _mails(view: View, events: Sequence[Event]) -> Mapping[UUID, tuple[Mail, boo
         sent |= dict(view.db.execute(*in_list(_SENT, some)).fetchall())
     found: dict[UUID, tuple[Mail, bool]] = {}
     for some in portions(uuids, AT_A_TIME):
-        for uuid, subject, accepted_ns, url, *ids, detail, apart in view.db.execute(
-            *in_list(_CONTEXT, some)
-        ):
+        rows = view.db.execute(*in_list(_CONTEXT, some))
+        for uuid, subject, accepted_ns, url, *ids, detail, values, apart in rows:
             told = decode_detail(detail)
             pool, provider, domain = ids
             found[to_uuid(uuid)] = (
@@ -113,6 +119,10 @@ def _mails(view: View, events: Sequence[Event]) -> Mapping[UUID, tuple[Mail, boo
                     to=told.to,
                     tracking=told.tracking,
                     sent_ns=sent.get(uuid, 0),
+                    sender_name=told.sender_name,
+                    reply_to=told.reply_to,
+                    headers=dict(told.headers),
+                    fields=decode_fields(values),
                 ),
                 bool(apart),
             )

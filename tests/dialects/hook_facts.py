@@ -6,6 +6,7 @@ from uuid import UUID
 from appliance.core.address import Address, Mailbox
 from appliance.core.event import About, Event, EventType, Scalar
 from appliance.core.ids import AccountId, EventNumber, SubAccountId
+from appliance.core.recipient_class import RecipientClass
 from appliance.core.submission import Dimensions
 from appliance.core.webhook import Fact, Mail
 
@@ -47,9 +48,24 @@ def fact(
         provider=4,
         domain=5,
         to=(Mailbox(Address("user", "example.com"), "A. User"),),
+        sender_name="Hello",
+        reply_to=Mailbox(Address("help", "yourapp.com"), "Help"),
+        headers={"X-Listmonk-Campaign": "c-1", "List-Id": "<news.yourapp.com>"},
+        fields={"plan": "gold"},
     )
-    return Fact(event, AccountId(1), mail, arrival)
+    kind = RecipientClass.GOOGLEWORKSPACE
+    return Fact(event, AccountId(1), mail, arrival, recipient_class=kind)
 
 
 REPLY: dict[str, Scalar] = {"code": 550, "enhanced": "5.1.1", "text": "user unknown"}
-SUPPRESSED = "Recipient is suppressed: user@example.com (hard bounce)"
+SUPPRESSED: dict[str, Scalar] = {
+    "reason": "Recipient is suppressed: user@example.com (hard bounce)",
+    "suppressed": "hard_bounce",
+}
+CHROME: dict[str, Scalar] = {
+    "userAgent": "Mozilla",
+    "agentFamily": "Chrome",
+    "agentVersion": "126.0",
+    "osFamily": "Windows",
+    "osVersion": "10",
+}

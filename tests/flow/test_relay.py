@@ -134,7 +134,8 @@ async def test_who_was_suppressed_meanwhile_gets_no_mail(
         made.relay.ring()
         (dropped,) = await made.until_events(EventType.DROPPED, 1)
     assert dropped.data == {
-        "reason": "Recipient is suppressed: a@rcpt.test (hard bounce)"
+        "reason": "Recipient is suppressed: a@rcpt.test (hard bounce)",
+        "suppressed": "hard_bounce",
     }
     assert made.upstream.received == []
 
@@ -166,7 +167,8 @@ async def test_who_left_some_mail_meanwhile_gets_none_of_it(
         (dropped,) = await made.until_events(EventType.DROPPED, 1)
     why = "topic news" if by_topic else f"mail from {name}"
     said = f"Recipient is suppressed: a@rcpt.test (unsubscribe, {why})"
-    assert dropped.data == {"reason": said}
+    where = {"suppressedTopic": "news"} if by_topic else {"suppressedDomain": name}
+    assert dropped.data == {"reason": said, "suppressed": "unsubscribe", **where}
 
 
 async def test_mail_of_a_removed_domain_is_dropped(tmp_path: Path) -> None:

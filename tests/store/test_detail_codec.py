@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,16 +21,25 @@ from appliance.store.detail_codec import (
 )
 from tests.fakes.store import CONTENT, SENDER
 
+OWN = replace(
+    CONTENT,
+    reply_to=Mailbox(Address("help", "x.example"), "Help"),
+    headers=(("X-Order", "4711"),),
+)
 recipients = st.builds(
     Recipient, st.builds(Mailbox, st.builds(Address, st.text(), st.text()), st.text())
 )
+few = st.text(max_size=9)
 words = st.lists(st.text()).map(tuple)
 submissions = st.builds(
     Submission,
-    content=st.sampled_from([CONTENT, RawContent(SENDER, "Hi", "1@x", b"raw")]),
+    content=st.sampled_from([OWN, RawContent(SENDER, "Hi", "1@x", b"raw")]),
     to=st.lists(recipients, min_size=1).map(tuple),
     cc=st.lists(recipients).map(tuple),
     tracking=st.builds(Tracking, st.booleans(), st.booleans(), st.booleans()),
+    own_headers=st.lists(
+        st.tuples(st.text(max_size=9), st.text(max_size=9)), max_size=9
+    ).map(tuple),
     envelope_sender=st.none() | st.builds(Address, st.text(), st.text()),
     dimensions=st.builds(
         Dimensions,
@@ -51,7 +62,21 @@ def test_the_detail_of_a_submission_comes_back(submission: Submission) -> None:
         submission.tracking,
         submission.dimensions,
         str(submission.envelope_sender or ""),
+        submission.content.sender.name,
+        getattr(submission.content, "reply_to", None),
+        submission.own_headers if is_raw else OWN.headers,
     )
+
+
+def test_of_endless_headers_the_first_few_are_told() -> None:
+    """A row stays small, whatever a sender makes up."""
+    some = tuple((f"X-{number}", "x" * 100) for number in range(1000))
+    whole = Submission(OWN, (), own_headers=some)
+    raw = Submission(RawContent(SENDER, "Hi", "1@x", b"raw"), (), own_headers=some)
+    assert decode_detail(encode_detail(whole)).headers == OWN.headers
+    told = decode_detail(encode_detail(raw)).headers
+    assert told == some[: len(told)]
+    assert 0 < len(told) < 50
 
 
 @given(st.dictionaries(st.text(), st.text()))

@@ -10,8 +10,11 @@ from uuid import UUID
 
 import msgspec
 
+from appliance.core.engagement import Verdict
 from appliance.core.event import Event, EventType, Scalar
+from appliance.core.report import Via
 from appliance.core.retry import RetryPlan
+from appliance.core.suppression import SuppressionReason, suppressed_by
 from appliance.core.webhook import Fact, Manners, Parcel, Request
 from appliance.dialects.webhook import (
     OneWord,
@@ -79,6 +82,22 @@ _FAMILIES: Mapping[str, str] = MappingProxyType(
 )
 
 
+_REASONS: Mapping[SuppressionReason, str] = MappingProxyType(
+    {
+        SuppressionReason.HARD_BOUNCE: "permanent_bounce",
+        SuppressionReason.SPAM_COMPLAINT: "complaint",
+        SuppressionReason.UNSUBSCRIBE: "unsubscribed",
+        SuppressionReason.MANUAL: "manual",
+    }
+)
+_MACHINES = frozenset({Verdict.SCANNER.value, Verdict.PREFETCH.value})
+# What picture proxies call themselves (core/user_agent.py), in the vendor's words.
+_PROXIES: Mapping[str, str] = MappingProxyType(
+    {"GoogleImageProxy": "google", "YahooMailProxy": "yahoo"}
+)
+_BOUNCED = frozenset({EventType.HARD_BOUNCED, EventType.SOFT_BOUNCED})
+
+
 class AnypostWebhook(OneWord):
     """Spec 14; retries and the end of an endpoint by 14.5."""
 
@@ -97,6 +116,10 @@ class AnypostWebhook(OneWord):
         disable_span_s=3600,
         recovers=True,
     )
+
+    def title(self, fact: Fact) -> str:
+        """Its word; "" also for a hit by a program that no person sent."""
+        return "" if _is_machine(fact.event.data) else super().title(fact)
 
     def render(self, fact: Fact, form: str) -> bytes:  # noqa: ARG002 - there is one
         """One element of ``events``."""
@@ -164,7 +187,21 @@ def _data(fact: Fact, word: str) -> dict[str, object]:
         "attempt": data.get("attempt") if event.type in _TRIES else None,
         "tracking": _tracking(data),
     }
-    return flat | _nested(fact, word, flat)
+    return flat | _headers(fact) | _nested(fact, word, flat)
+
+
+def _headers(fact: Fact) -> dict[str, object]:
+    """The sender's X- headers; of what came back by mail none are told (spec 14.4)."""
+    event = fact.event
+    came_back = event.type in _BOUNCED and event.data.get("via") == Via.DSN.value
+    if came_back or event.type is EventType.COMPLAINED:
+        return {}
+    found = {
+        name.lower().replace("-", "_"): value
+        for name, value in fact.mail.headers.items()
+        if name[:2] in ("X-", "x-")
+    }
+    return {"headers": found}
 
 
 def _nested(  # noqa: PLR0911 - a table
@@ -182,8 +219,7 @@ def _nested(  # noqa: PLR0911 - a table
             }
             return {"bounce": bounce}
         case "email.suppressed":
-            why = _suppression(str(data.get("reason", "")))
-            return {"suppression": {"reason": why, "topic": "*", "origin": None}}
+            return {"suppression": _suppression(data)}
         case "email.complained":
             return {"complaint": {"type": data.get("feedbackType", "abuse")}}
         case "email.unsubscribed":
@@ -222,22 +258,21 @@ def _classify(event: Event) -> str:
     return _FAMILIES.get(detail.partition(".")[0], "Uncategorized")
 
 
-def _suppression(reason: str) -> str:
-    """The vendor's word for what is in the brackets at the end of our text."""
-    why = reason.rpartition("(")[2]
-    for mark, word in (
-        ("bounce", "permanent_bounce"),
-        ("complain", "complaint"),
-        ("unsub", "unsubscribed"),
-    ):
-        if mark in why.lower():
-            return word
-    return "manual"
+def _suppression(data: Mapping[str, Scalar]) -> dict[str, object]:
+    """Which entry of the list is why; who made it is not part of the event."""
+    why = suppressed_by(data) or SuppressionReason.MANUAL
+    topic = data.get("suppressedTopic", "*")
+    return {"reason": _REASONS[why], "topic": topic, "origin": None}
+
+
+def _is_machine(data: Mapping[str, Scalar]) -> bool:
+    """True for what no person did: the vendor tells of none of it (spec 11.1)."""
+    return data.get("verdict") in _MACHINES
 
 
 def _tracking(data: Mapping[str, Scalar]) -> dict[str, object] | None:
-    """Null for people."""
-    verdict = data.get("verdict", "human")
-    if verdict == "human":
+    """Null but for the proxy of a mail service that shows a person the picture."""
+    if data.get("verdict") != Verdict.PROXY.value:
         return None
-    return {"bot": {"source": data.get("verdictReason", ""), "kind": verdict}}
+    source = _PROXIES.get(str(data.get("agentFamily", "")), "other")
+    return {"bot": {"source": source, "kind": Verdict.PROXY.value}}

@@ -9,7 +9,9 @@ from uuid import UUID
 
 import msgspec
 
-from appliance.core.event import EventType
+from appliance.core.bounce import Kind, classify
+from appliance.core.event import Event, EventType
+from appliance.core.report import Via
 from appliance.core.retry import RetryPlan
 from appliance.core.webhook import Fact, Manners, Parcel, Request
 from appliance.dialects.webhook import (
@@ -131,18 +133,40 @@ def _told(  # noqa: PLR0911 - a table
                 "attempt": attempt,
             }
         case "email.bounced":
-            soft = event.type is EventType.SOFT_BOUNCED
             return common | {
-                "bounce_type": "soft" if soft else "hard",
+                "bounce_type": "hard" if _is_hard(event) else "soft",
                 "bounce_code": str(data.get("code", "") or ""),
                 "smtp_response": said or data.get("reason"),
                 "mx_host": host,
                 "bounced_at": at,
-                "source": "dsn" if data.get("source") == "dsn" else "smtp",
+                "source": "dsn" if data.get("via") == Via.DSN.value else "smtp",
             }
         case "email.complained":
             kind = data.get("feedbackType", "abuse")
             return common | {"feedback_type": kind, "complained_at": at}
+        case "email.opened":
+            return common | _visit(event)
         case "email.clicked":
-            return common | {"url": data.get("url")}
+            return common | {"url": data.get("url"), **_visit(event)}
     return common
+
+
+def _visit(event: Event) -> dict[str, object]:
+    """Who that was: a person, as far as it shows, or which kind of program."""
+    data = event.data
+    return {"verdict": data.get("verdict"), "verdict_reason": data.get("verdictReason")}
+
+
+def _is_hard(event: Event) -> bool:
+    """True if it is the address that is wrong (spec 10); what was given up may be so.
+
+    Of what an upstream refused the rules judge, for nobody did yet; a mail that it
+    put off until we gave up, or that it never answered, says nothing of an address.
+    """
+    if event.type is not EventType.DROPPED:
+        return event.type is EventType.HARD_BOUNCED
+    code, data = event.data.get("code"), event.data
+    if not isinstance(code, int) or not code:
+        return False
+    said = classify(code, str(data.get("enhanced", "")), str(data.get("text", "")))
+    return said.kind is Kind.HARD

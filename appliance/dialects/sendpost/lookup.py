@@ -15,11 +15,11 @@ from appliance.dialects.sendpost.answer import Answer
 from appliance.dialects.sendpost.errors import Fault, Problem
 from appliance.dialects.sendpost.paging import Page, read_page, read_query
 from appliance.dialects.sendpost.webhook import (
-    HYBRID,
     NATIVE,
     SendpostWebhook,
     event_object,
 )
+from appliance.dialects.sendpost.webhook_agent import HYBRID
 
 MESSAGE_LIMIT = 50
 MAX_MESSAGES = 100

@@ -9,12 +9,8 @@ from appliance.dialects.sendpost.account_answer import render
 from appliance.dialects.sendpost.answer import Answer
 from appliance.dialects.sendpost.contract import Contract
 from appliance.dialects.sendpost.errors import Fault, Problem
-from appliance.dialects.sendpost.webhook import (
-    CUSTOM_SMTP,
-    HYBRID,
-    SendpostWebhook,
-    event_object,
-)
+from appliance.dialects.sendpost.webhook import SendpostWebhook, event_object
+from appliance.dialects.sendpost.webhook_agent import HYBRID
 
 NO_MESSAGE = Problem(Fault.NOT_FOUND, "There is no such message")
 _DIALECT = SendpostWebhook()
@@ -100,7 +96,7 @@ def _shared(mail: SentMail) -> _Object:
     content = mail.content
     reply_to = None if content is None else content.reply_to
     return {
-        "emailType": str(CUSTOM_SMTP),
+        "emailType": mail.recipient_class.value,
         "submittedAt": mail.accepted_ns,
         "from": {
             "email": mail.sender,

@@ -11,14 +11,15 @@ from uuid import UUID
 
 import msgspec
 
+from appliance.core.address import Mailbox
 from appliance.core.event import Event, EventType
 from appliance.core.retry import RetryPlan
 from appliance.core.webhook import Fact, Manners, Parcel, Request
+from appliance.dialects.sendpost.webhook_agent import HYBRID, LEGACY, V1, agent_facts
 from appliance.dialects.sendpost.webhook_wire import FLAGS, USUAL_FLAGS
-from appliance.dialects.webhook import event_id, signature, was_suppressed
+from appliance.dialects.webhook import event_id, signature
 
 _encode = msgspec.json.Encoder().encode
-HYBRID, V1, LEGACY = "hybrid", "v1", "legacy"
 NATIVE: Mapping[EventType, str] = MappingProxyType(
     {
         EventType.PROCESSED: "processed",
@@ -35,7 +36,6 @@ NATIVE: Mapping[EventType, str] = MappingProxyType(
 _UNIQUE: Mapping[EventType, str] = MappingProxyType(
     {EventType.OPENED: "uniqueOpen", EventType.CLICKED: "uniqueClick"}
 )
-CUSTOM_SMTP = 3  # spec 3: the class of provider
 
 
 class SendpostWebhook:
@@ -115,7 +115,7 @@ class SendpostWebhook:
 
 def _was_tried(event: Event) -> bool:
     """True if a server was asked before the mail was given up."""
-    return "stage" in event.data and not was_suppressed(event)
+    return "stage" in event.data
 
 
 def event_object(fact: Fact, word: str, form: str) -> dict[str, object]:
@@ -151,12 +151,12 @@ def event_object(fact: Fact, word: str, form: str) -> dict[str, object]:
         "ipPoolID": mail.pool,
         "domainID": mail.domain,
         "tpspId": mail.provider,
-        "messageType": str(CUSTOM_SMTP),
+        "messageType": fact.recipient_class.value,
         "messageSubject": mail.subject,
         "accountID": fact.account,
         "subAccountID": about.sub_account,
         "from": about.sender,
-        "fromName": "",
+        "fromName": mail.sender_name,
         "to": about.recipient,
         "toName": _name(fact),
     }
@@ -170,7 +170,7 @@ def _metadata(event: Event, form: str) -> dict[str, object]:
         told |= {"smtpCode": data.get("code", 0), "smtpDescription": _said(event)}
     if event.type in {EventType.OPENED, EventType.CLICKED, EventType.UNSUBSCRIBED}:
         agent, ip = data.get("userAgent", ""), data.get("ip", "")
-        told["rawUserAgent"] = agent
+        told |= {"rawUserAgent": agent, **agent_facts(data, form)}
         if form != LEGACY:
             told["trackedIp"] = ip
         if form != V1:
@@ -195,19 +195,23 @@ def _message(fact: Fact, form: str) -> dict[str, object]:
         "ipID": 0,
         "publicIP": "",
         "localIP": "",
-        "emailType": str(CUSTOM_SMTP),
+        "emailType": fact.recipient_class.value,
         "submittedAt": mail.accepted_ns or fact.event.at_ns,
-        "from": {"email": about.sender, "name": ""},
-        "replyTo": None,
+        "from": {"email": about.sender, "name": mail.sender_name},
+        "replyTo": None if mail.reply_to is None else _person(mail.reply_to),
         "to": [to] if form == LEGACY else to,
         "groups": list(about.dimensions.groups),
         "ipPool": about.pool,
-        "headers": {},
-        "customFields": {},
+        "headers": dict(mail.headers),
+        "customFields": dict(mail.fields),
         "trackOpens": mail.tracking.opens,
         "trackClicks": mail.tracking.clicks,
         "webhookEndpoint": mail.webhook_url,
     }
+
+
+def _person(one: Mailbox) -> dict[str, object]:
+    return {"email": str(one.address), "name": one.name}
 
 
 def _name(fact: Fact) -> str:

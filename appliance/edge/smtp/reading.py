@@ -11,6 +11,7 @@ from hashlib import blake2b
 from uuid import UUID
 
 from appliance.core.address import Address, Mailbox
+from appliance.core.encoded_words import decode_words
 from appliance.core.refusal import Reason, Refusal
 from appliance.core.submission import (
     Dimensions,
@@ -124,6 +125,18 @@ def submission_of(
         dimensions=letter.dimensions,
         envelope_sender=around.sender,
         uuid=around.id,
+        own_headers=_own_headers(incoming, dialect.strips),
+    )
+
+
+def _own_headers(
+    incoming: Incoming, strips: Callable[[str], bool]
+) -> tuple[tuple[str, str], ...]:
+    """The sender's own fields that stay in the mail, their values decoded."""
+    return tuple(
+        (name, decode_words(value))
+        for name, value in incoming.headers(_EXTENSIONS)
+        if not _is_ours_alone(name, strips)
     )
 
 

@@ -38,7 +38,7 @@ def test_the_vendors_vector() -> None:
         (EventType.HARD_BOUNCED, REPLY, "email.bounced"),
         (EventType.SOFT_BOUNCED, {}, "email.bounced"),
         (EventType.DROPPED, {"reason": "gave up"}, "email.bounced"),
-        (EventType.DROPPED, {"reason": SUPPRESSED}, "email.suppressed"),
+        (EventType.DROPPED, SUPPRESSED, "email.suppressed"),
         (EventType.COMPLAINED, {}, "email.complained"),
         (EventType.UNSUBSCRIBED, {}, "email.unsubscribed"),
         (EventType.OPENED, {}, "email.opened"),
@@ -77,6 +77,60 @@ def test_a_bounce_is_told_flat_and_nested() -> None:
     assert data["bounce_classification"] == "InvalidRecipient"
     assert data["smtp_code"] == 550
     assert data["bounce"]["message"] == "550 5.1.1 user unknown"
+
+
+@pytest.mark.parametrize("type_", [EventType.OPENED, EventType.CLICKED])
+@pytest.mark.parametrize("verdict", ["scanner", "prefetch"])
+def test_what_no_person_did_is_not_told(type_: EventType, verdict: str) -> None:
+    """Spec 11.1: machines never become an event."""
+    hit = fact(type_, {"verdict": verdict})
+    assert HOOK.title(hit) == ""
+    assert not HOOK.words_of(hit)
+
+
+@pytest.mark.parametrize(
+    ("family", "source"),
+    [("GoogleImageProxy", "google"), ("YahooMailProxy", "yahoo"), ("", "other")],
+)
+def test_an_open_by_a_mail_services_proxy_says_so(family: str, source: str) -> None:
+    """Spec 13: whose proxy it is; null for a person's own program."""
+    data: dict[str, Scalar] = {"verdict": "proxy", "agentFamily": family}
+    told = msgspec.json.decode(HOOK.render(fact(EventType.OPENED, data), ""))["data"]
+    assert told["tracking"] == {"bot": {"source": source, "kind": "proxy"}}
+    person = fact(EventType.OPENED, {"verdict": "human"})
+    assert msgspec.json.decode(HOOK.render(person, ""))["data"]["tracking"] is None
+
+
+@pytest.mark.parametrize(
+    ("type_", "via", "told"),
+    [
+        (EventType.DELIVERED, "agent", True),
+        (EventType.HARD_BOUNCED, "agent", True),
+        (EventType.HARD_BOUNCED, "dsn", False),
+        (EventType.COMPLAINED, "complaint", False),
+    ],
+)
+def test_the_senders_x_headers_come_back(
+    type_: EventType, via: str, *, told: bool
+) -> None:
+    """Spec 14.4: as a map with names of its own; not of what came back by mail."""
+    data = msgspec.json.decode(HOOK.render(fact(type_, {"via": via}), ""))["data"]
+    wanted = {"x_listmonk_campaign": "c-1"} if told else None
+    assert data.get("headers") == wanted
+
+
+def test_a_suppressed_copy_says_by_what_entry() -> None:
+    """Spec 14.4; the reason for people is not read, and an old event says no more."""
+    scoped: dict[str, Scalar] = {"suppressed": "unsubscribe", "suppressedTopic": "news"}
+    for data, reason, topic in (
+        (SUPPRESSED, "permanent_bounce", "*"),
+        (scoped, "unsubscribed", "news"),
+    ):
+        told = msgspec.json.decode(HOOK.render(fact(EventType.DROPPED, data), ""))
+        assert told["data"]["suppression"]["reason"] == reason
+        assert told["data"]["suppression"]["topic"] == topic
+    old = fact(EventType.DROPPED, {"reason": SUPPRESSED["reason"]})
+    assert HOOK.title(old) == "email.bounced"
 
 
 def test_a_batch_has_a_fresh_time_and_a_fixed_rest() -> None:

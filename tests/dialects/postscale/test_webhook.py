@@ -5,7 +5,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from appliance.core.event import EventType
+from appliance.core.event import EventType, Scalar
 from appliance.core.ids import EventNumber
 from appliance.core.webhook import Parcel
 from appliance.dialects.postscale.webhook import PostscaleWebhook
@@ -51,8 +51,40 @@ def test_a_bounce_is_told_flat_and_in_an_envelope() -> None:
 def test_each_event_has_its_word(type_: EventType, word: str) -> None:
     """Spec 8.1."""
     assert HOOK.title(fact(type_)) == word
-    assert HOOK.title(fact(EventType.DROPPED, {"reason": SUPPRESSED})) == ""
+    assert HOOK.title(fact(EventType.DROPPED, SUPPRESSED)) == ""
     assert HOOK.title(fact(EventType.SENT, arrival=True)) == "email.delivered"
+
+
+@pytest.mark.parametrize(
+    ("type_", "data", "kind", "source"),
+    [
+        (EventType.HARD_BOUNCED, {"via": "dsn"}, "hard", "dsn"),
+        (EventType.SOFT_BOUNCED, {"via": "agent"}, "soft", "smtp"),
+        (EventType.DROPPED, REPLY, "hard", "smtp"),
+        (EventType.DROPPED, {"code": 450, "text": "later"}, "soft", "smtp"),
+        (
+            EventType.DROPPED,
+            {"code": 550, "enhanced": "5.7.1", "text": "blocked"},
+            "soft",
+            "smtp",
+        ),
+        (EventType.DROPPED, {"reason": "timeout", "stage": "connect"}, "soft", "smtp"),
+    ],
+)
+def test_only_a_bad_address_is_a_hard_bounce(
+    type_: EventType, data: dict[str, Scalar], kind: str, source: str
+) -> None:
+    """Spec 8.4, 10: who reads "hard" forgets the address; and where it was learnt."""
+    told = msgspec.json.decode(HOOK.render(fact(type_, data), ""))
+    assert told["bounce_type"] == kind
+    assert told["source"] == source
+
+
+def test_an_open_says_what_made_it() -> None:
+    """Machines open mail too, and the vendor has no word for that."""
+    data: dict[str, Scalar] = {"verdict": "prefetch", "verdictReason": "agent: x"}
+    told = msgspec.json.decode(HOOK.render(fact(EventType.OPENED, data), ""))
+    assert told["verdict"] == told["data"]["verdict"] == "prefetch"
 
 
 def test_the_headers_name_event_try_and_delivery() -> None:

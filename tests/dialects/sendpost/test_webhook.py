@@ -10,7 +10,7 @@ from appliance.core.ids import EventNumber
 from appliance.core.webhook import Parcel
 from appliance.dialects.sendpost.webhook import SendpostWebhook
 from appliance.dialects.webhook import event_id
-from tests.dialects.hook_facts import MESSAGE, NOW_NS, REPLY, SUPPRESSED, fact
+from tests.dialects.hook_facts import CHROME, MESSAGE, NOW_NS, REPLY, SUPPRESSED, fact
 
 HOOK = SendpostWebhook()
 V1 = [
@@ -56,7 +56,7 @@ LEGACY = [
         (EventType.PROCESSED, {}, {"processed"}),
         (EventType.SENT, {"code": 250}, {"sent"}),
         (EventType.DELIVERED, {"code": 250}, {"delivered"}),
-        (EventType.DROPPED, {"reason": SUPPRESSED}, {"dropped"}),
+        (EventType.DROPPED, SUPPRESSED, {"dropped"}),
         (EventType.DROPPED, {"reason": "no", "stage": "rcpt"}, {"smtpDropped"}),
         (EventType.HARD_BOUNCED, REPLY, {"hardBounced"}),
         (EventType.SOFT_BOUNCED, REPLY, {"softBounced"}),
@@ -92,17 +92,55 @@ def test_each_form_has_its_keys_and_no_others(form: str, keys: list[str]) -> Non
 def test_a_click_says_where_and_who() -> None:
     """Spec 9.4; what the visitor sent is told as it came."""
     data: dict[str, Scalar] = {"url": "https://x.example/", "ip": "192.0.2.1"}
-    click = fact(EventType.CLICKED, {**data, "userAgent": "Mozilla"})
+    click = fact(EventType.CLICKED, data | CHROME)
     event = msgspec.json.decode(HOOK.render(click, "v1"))["event"]
     assert event["eventMetadata"] == {
         "rawUserAgent": "Mozilla",
         "trackedIp": "192.0.2.1",
         "clickedUrl": "https://x.example/",
+        "userAgent": {"family": "Chrome", "major": "126", "minor": "0", "patch": ""},
+        "os": {
+            "family": "Windows",
+            "major": "10",
+            "minor": "",
+            "patch": "",
+            "patchMinor": "",
+        },
+        "device": {"family": ""},
     }
     assert event["type"] == 66
     assert event["typeName"] == "clicked"
     assert event["timestamp"] == NOW_NS
     assert event["submittedAt"] == NOW_NS - 5_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("form", "keys"),
+    [
+        ("v1", {"family", "major", "minor", "patch"}),
+        ("legacy", {"Family", "Major", "Minor", "Patch"}),
+    ],
+)
+def test_a_visitors_program_is_told_in_each_spelling(form: str, keys: set[str]) -> None:
+    """Spec 9.4: read out of the user agent; by default under both."""
+    opened = fact(EventType.OPENED, CHROME)
+    told = msgspec.json.decode(HOOK.render(opened, form))["event"]["eventMetadata"]
+    assert told["userAgent"].keys() == keys
+    both = msgspec.json.decode(HOOK.render(opened, ""))["event"]["eventMetadata"]
+    assert both["userAgent"].keys() > keys
+    assert both["userAgent"]["family"] == both["userAgent"]["Family"] == "Chrome"
+
+
+def test_what_the_sender_gave_comes_back_with_each_event() -> None:
+    """Spec 5.1 and 9.4: own headers, values, names; the class of the mailbox's host."""
+    told = msgspec.json.decode(HOOK.render(fact(EventType.DELIVERED), ""))
+    mail = told["emailMessage"]
+    assert mail["headers"]["X-Listmonk-Campaign"] == "c-1"
+    assert mail["customFields"] == {"plan": "gold"}
+    assert mail["from"] == {"email": "hello@yourapp.com", "name": "Hello"}
+    assert mail["replyTo"] == {"email": "help@yourapp.com", "name": "Help"}
+    assert told["event"]["fromName"] == "Hello"
+    assert told["event"]["messageType"] == mail["emailType"] == "googleworkspace"
 
 
 def test_an_event_has_one_id_and_another_event_another() -> None:
