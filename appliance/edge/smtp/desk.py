@@ -18,6 +18,7 @@ from appliance.core.domain import NO_TRACKING, Purpose
 from appliance.core.ids import SubAccountId, uuid7
 from appliance.core.refusal import Reason, Refusal
 from appliance.core.submission import Idempotency, Submission, Tracking
+from appliance.core.suppression import ANY_MAIL, Mail
 from appliance.core.verp import parse_return_path
 from appliance.dialects.addresses import read_address
 from appliance.dialects.login import find_dialect
@@ -28,6 +29,7 @@ from appliance.edge.smtp.guard import Guard
 from appliance.edge.smtp.reading import (
     Circumstances,
     Habits,
+    Letter,
     idempotency_of,
     read_letter,
     submission_of,
@@ -119,12 +121,15 @@ class Desk:
             address.domain == one.verified_host(Purpose.RETURN_PATH) for one in domains
         )
 
-    def suppression(self, owner: SubAccountId, address: Address) -> Refusal | None:
-        """The refusal of a recipient that gets no mail at all, with the reason.
+    def suppression(
+        self, owner: SubAccountId, address: Address, mail: Mail = ANY_MAIL
+    ) -> Refusal | None:
+        """The refusal of a recipient that does not get this mail, with the reason.
 
-        What is suppressed for some mail only is known when the mail is: by intake.
+        Of any mail, that is: that gets none at all, which is what RCPT can tell.
         """
-        why = self.directory.suppression(owner, address, self.intake.now_ns())
+        now_ns = self.intake.now_ns()
+        why = self.directory.suppression(owner, address, now_ns, mail)
         if why is None:
             return None
         detail = f"<{address}>: Recipient suppressed ({why.label})"
@@ -308,14 +313,35 @@ class Session:
             refusal = self._mind(login, sender.address)  # of one alone intake does it
             if refusal is not None:
                 return refusal
+        domain = senders[0].address.domain
+        refusal = self._mind_recipients(login, letter, domain, recipients)
+        if refusal is not None:
+            return refusal
         around = self._circumstances(recipients)
         idempotency = idempotency_of(letter, around, habits)
         if isinstance(idempotency, Refusal):
             return idempotency
-        domain = senders[0].address.domain
         tracking = self._desk.tracking(login.origin.sub_account, domain)
         submission = submission_of(letter, login.dialect, around, habits, tracking)
         return await self._hand_in(login.origin, submission, idempotency)
+
+    def _mind_recipients(
+        self,
+        login: _Login,
+        letter: Letter,
+        domain: str,
+        recipients: Sequence[Address],
+    ) -> Refusal | None:
+        """The first one's refusal if all of them want none of this mail.
+
+        Where RCPT refuses who is suppressed, a mail that goes to nobody is not taken
+        either. Of a mail that goes to some, intake drops the others' copies.
+        """
+        if not login.dialect.rules.refuses_suppressed:
+            return None
+        mail, owner = Mail(letter.dimensions.topic, domain), login.origin.sub_account
+        refusals = [self._desk.suppression(owner, one, mail) for one in recipients]
+        return refusals[0] if all(refusals) else None
 
     async def _hand_in(
         self, origin: Origin, submission: Submission, idempotency: Idempotency | None

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from appliance.core.address import Address
 from appliance.core.credential import SubAccount, hash_key
 from appliance.core.event import EVERYTHING, EventType
 from appliance.core.submission import RawContent
+from appliance.core.suppression import Scope, SuppressionReason
 from appliance.edge.assembly import Services, assemble
 from appliance.edge.doors import submission_manners
 from appliance.edge.smtp.desk import Peer
@@ -21,6 +23,7 @@ from appliance.store.contents import load_contents
 from appliance.store.credentials import revoke_credential
 from appliance.store.database import Store
 from appliance.store.events import list_events
+from appliance.store.suppressions import add_suppression
 from appliance.store.transaction import Tx
 from tests.fakes.house import NOW_NS, Premises, add_key, furnish, settings_of
 
@@ -157,3 +160,33 @@ async def test_our_own_trouble_is_not_the_client_s_error(client: Client) -> None
         await client.says(b"RCPT TO:<bob@rcpt.example>")
         assert (await client.says(b"DATA")).startswith("452 4.3.1 ")
         await client.says(b"RSET")
+
+
+async def test_mail_that_nobody_wants_of_this_sender_is_refused_at_its_end(
+    client: Client,
+) -> None:
+    """Spec 5.4 of this login's vendor: RCPT could not know; nothing is stored."""
+    owner, directory = client.premises.made.sub_account, client.services.desk.directory
+    await client.store.write(add_key, owner, "ps_live_key", dialect="postscale")
+    for name in ("bob", "al"):
+        await client.store.write(
+            add_suppression,
+            owner.id,
+            Address(name, "rcpt.example"),
+            reason=SuppressionReason.UNSUBSCRIBE,
+            now_ns=NOW_NS,
+            scope=Scope("", "shop.example"),
+        )
+    await directory.refresh()
+    await client.logs_in("postscale", "ps_live_key")
+    answer = await client.mails("bob@rcpt.example", "al@rcpt.example")
+    assert answer == (
+        "550 5.7.1 <bob@rcpt.example>: Recipient suppressed"
+        " (unsubscribe, mail from shop.example)\r\n"
+    )
+    assert await client.store.read(list_events, EVERYTHING, limit=9) == []
+    answer = await client.mails("bob@rcpt.example", "eve@rcpt.example")
+    assert answer.startswith("250 2.0.0 Ok: queued as ")
+    events = await client.store.read(list_events, EVERYTHING, limit=9)
+    dropped = [one for one in events if one.type is EventType.DROPPED]
+    assert [one.about.recipient for one in dropped] == ["bob@rcpt.example"]
