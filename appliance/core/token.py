@@ -7,7 +7,8 @@ own HTML led (ATTACKS 16).
 
 A ``local`` text is the same in the letters of a mailbox's local part, for the mailto
 form of an unsubscribe: base32 in lower case, since mail systems fold case, and
-without the target, since RFC 5321 4.5.3.1.1 grants a local part 64 octets.
+without the target, since RFC 5321 4.5.3.1.1 grants a local part 64 octets. The whole
+token stands in the subject of that mail.
 """
 
 import binascii

@@ -98,11 +98,16 @@ class Links:
         return base_url + self._paths[token.kind] + self._tokens.seal(token)
 
     def mailto(self, token: Token, host: str) -> str:
-        """The URL by which mail to ``host`` unsubscribes, "" if no door takes it."""
+        """The URL by which mail to ``host`` unsubscribes, "" if no door takes it.
+
+        The address proves that it is ours. Whom it is for outlives the delivery's row
+        in the subject only, for which a local part of 64 octets has no room.
+        """
         if not self._takes_mail:
             return ""
         mailbox = unsubscribe_address(self._tokens.seal_local(token), host)
-        return f"mailto:{mailbox}?subject=unsubscribe"
+        whole = self._tokens.seal(token)
+        return f"mailto:{mailbox}?subject=unsubscribe%20{whole}"
 
     def recording(self, led: list[tuple[str, str]]) -> "Links":
         """The same, adding each link of a sender and what it becomes to ``led``."""

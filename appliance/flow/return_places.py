@@ -1,7 +1,8 @@
 """What an address at which mail may come back is about.
 
 A return path is one by a delivery that went out and the sub-account that it names
-(``core/verp.py``), a way out by its token; the host is a verified return path's.
+(``core/verp.py``), a way out by its token's authenticator, also when the delivery has
+been forgotten; the host is a verified return path's.
 """
 
 from collections.abc import Set as AbstractSet
@@ -73,7 +74,7 @@ class Places:
         if is_complaint_address(address):
             return Complaints()
         if text := unsubscribe_text(address):
-            return await self._way_out(text)
+            return self._way_out(text)
         return Refused.NOT_OURS
 
     async def _left(self, delivery: UUID, owner: SubAccountId) -> Gone | Refused:
@@ -82,11 +83,9 @@ class Places:
             return Refused.UNKNOWN
         return gone
 
-    async def _way_out(self, text: str) -> WayOut | Refused:
+    def _way_out(self, text: str) -> WayOut | Refused:
         token = self._tokens.read_local(text, TokenKind.UNSUBSCRIBE)
-        if token is None or await self._gone(token.delivery) is None:
-            return Refused.UNKNOWN
-        return WayOut(token)
+        return Refused.UNKNOWN if token is None else WayOut(token)
 
     async def _gone(self, delivery: UUID) -> Gone | None:
         return await self._store.read(find_gone, delivery)

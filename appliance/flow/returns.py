@@ -15,7 +15,7 @@ import trio
 from appliance.core.address import Address
 from appliance.core.ids import SubAccountId
 from appliance.core.report import Report
-from appliance.core.token import Token
+from appliance.core.token import Token, TokenKind
 from appliance.core.visitor import Visitor
 from appliance.flow.engagement import EngagementDesk
 from appliance.flow.reports import ReportDesk
@@ -30,7 +30,7 @@ from appliance.flow.return_words import (
 )
 from appliance.log import get
 from appliance.mime.returned import AutoReply, Bounced, Complaint, Returned, Unknown
-from appliance.mime.returns import read_return
+from appliance.mime.returns import last_of_subject, read_return
 from appliance.store.database import Store
 from appliance.store.errors import StoreUnavailable
 from appliance.store.returns import (
@@ -93,7 +93,7 @@ class ReturnDesk:
         await self._record(reports)
         for place in places:
             if isinstance(place, WayOut):
-                await self._let_out(place.token)
+                await self._let_out(place.token, data)
 
     async def _read(self, data: bytes) -> Returned:
         """What the mail is; a large one is read in a thread."""
@@ -142,9 +142,19 @@ class ReturnDesk:
             await self._reports.take_returned(owner, some)
             self._counts.update(map(kind_of, some))
 
-    async def _let_out(self, token: Token) -> None:
-        await self._engagement.record(token, Visitor())
-        self._counts[Kind.UNSUBSCRIBE] += 1
+    async def _let_out(self, token: Token, data: bytes) -> None:
+        """Heed a wish; of a delivery that is forgotten the subject says whose it is."""
+        known = await self._engagement.record(token, Visitor())
+        if not known and (whole := self._token_in(last_of_subject(data), token)):
+            known = await self._engagement.record(whole, Visitor())
+        self._counts[Kind.UNSUBSCRIBE if known else Kind.UNREADABLE] += 1
+        if not known:
+            log.info("returns.unsubscribe_forgotten", delivery=token.delivery)
+
+    def _token_in(self, text: str, proof: Token) -> Token | None:
+        """The whole of the token that the address proves, None if this is another."""
+        whole = self._engagement.read(TokenKind.UNSUBSCRIBE, text)
+        return whole if whole and whole.delivery == proof.delivery else None
 
     # --- counting ---------------------------------------------------------------
 

@@ -94,6 +94,11 @@ def read_mail(data: bytes) -> Mail:
     return Mail(fields, tuple(walk.found))
 
 
+def read_head(data: bytes) -> Fields:
+    """The mail's own fields alone."""
+    return _cut(_with_lf(data[:MAX_HEADER_OCTETS]))[0]
+
+
 def read_fields(text: str) -> Iterator[tuple[str, str]]:
     """The fields in a block of lines, unfolded; what is no field is passed over."""
     name, pending = "", [""]

@@ -7,10 +7,11 @@ guess from a refusal in a mail system's text. Doubt is ``Unknown``: it bounces n
 
 from dataclasses import replace
 
+from appliance.core.encoded_words import decode_words
 from appliance.mime.arf import read_complaint
 from appliance.mime.auto_reply import read_auto_reply, reply_by_header
 from appliance.mime.dsn import read_status
-from appliance.mime.pieces import Mail, read_mail
+from appliance.mime.pieces import Mail, read_head, read_mail
 from appliance.mime.prose import (
     guess_prose,
     is_from_mail_system,
@@ -29,6 +30,12 @@ def read_return(data: bytes) -> Returned:
     if told := read_status(mail):
         return Bounced(_with_words(told, mail))
     return _read_text(mail)
+
+
+def last_of_subject(data: bytes) -> str:
+    """The last word of the subject, decoded and unfolded, "" if it has none."""
+    words = decode_words(read_head(data).first("subject")).split()
+    return words[-1] if words else ""
 
 
 def _read_text(mail: Mail) -> Returned:

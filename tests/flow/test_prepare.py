@@ -143,7 +143,9 @@ def test_unsubscribing_by_mail_is_offered_where_a_door_takes_it() -> None:
     link, mailto = read(raw)["List-Unsubscribe"].split(", ")
     assert link.startswith(f"<{BASE}/u/")
     address, _, subject = mailto.strip("<>").removeprefix("mailto:").partition("?")
-    assert subject == "subject=unsubscribe"
+    word, _, whole = subject.partition("%20")
+    assert word == "subject=unsubscribe"
+    assert whole == link.strip("<>").removeprefix(f"{BASE}/u/")
     mailbox = parse_address(address)
     assert mailbox is not None
     assert mailbox.domain == "bounce.sender.test"

@@ -14,6 +14,7 @@ from appliance.core.event import EVERYTHING, Event, EventType
 from appliance.core.ids import SubAccountId, uuid7
 from appliance.core.suppression import Source, SuppressionReason
 from appliance.core.token import Token, TokenKind, TokenMaker
+from appliance.core.unsubscribe import write_leaver
 from appliance.core.verp import return_path
 from appliance.flow.directory import DirectoryKeeper
 from appliance.flow.engagement import EngagementDesk
@@ -147,7 +148,6 @@ async def test_an_address_proves_itself_or_is_refused(desk: Desk) -> None:
         desk.path(theirs),
         desk.path(theirs, desk.other.id),  # not at a host of theirs
         Address("unsub+" + "a" * 53, HOST),
-        Address("unsub+" + desk.tokens.seal_local(unsubscribe(uuid7())), HOST),
     ]
     for one in forged:
         assert await desk.returns.place(one) is Refused.UNKNOWN, one
@@ -303,6 +303,46 @@ async def test_a_mail_to_the_way_out_unsubscribes(desk: Desk) -> None:
     (event,) = await desk.told()
     assert (event.type, event.about.delivery) == (EventType.UNSUBSCRIBED, left)
     assert await desk.suppressed() == {BOB: SuppressionReason.UNSUBSCRIBE}
+
+
+@pytest.mark.parametrize(
+    ("subject", "heeded"),
+    [
+        ("unsubscribe {}", True),
+        ("Re: unsubscribe\r\n {}", True),
+        ("=?us-ascii?Q?unsubscribe_?=\r\n =?us-ascii?Q?{q}?=", True),
+        ("unsubscribe", False),
+        ("unsubscribe {}x", False),
+        ("", False),
+    ],
+)
+async def test_the_way_out_outlives_the_delivery(
+    desk: Desk, subject: str, *, heeded: bool
+) -> None:
+    """What retention has forgotten, the subject of our mailto says."""
+    target = write_leaver(desk.owner.id, Address("bob", "rcpt.example"))
+    token = Token(TokenKind.UNSUBSCRIBE, uuid7(), target=target)
+    local = f"unsub+{desk.tokens.seal_local(token)}"
+    whole = desk.tokens.seal(token)
+    line = subject.format(whole, q=whole.replace("_", "=5F"))  # RFC 2047 4.2
+    await desk.comes(f"Subject: {line}\r\n\r\n".encode(), local)
+    wanted = {BOB: SuppressionReason.UNSUBSCRIBE} if heeded else {}
+    assert await desk.suppressed() == wanted
+    kind = "unsubscribes" if heeded else "not understood"
+    assert await desk.counts() == {kind: 1}
+
+
+async def test_the_subject_lets_out_nobody_else(desk: Desk) -> None:
+    """ATTACKS 17, 24: the address proves one delivery; another's token is no news."""
+    theirs = Token(
+        TokenKind.UNSUBSCRIBE,
+        uuid7(),
+        target=write_leaver(desk.owner.id, Address("bob", "rcpt.example")),
+    )
+    local = f"unsub+{desk.tokens.seal_local(unsubscribe(uuid7()))}"
+    line = f"Subject: unsubscribe {desk.tokens.seal(theirs)}\r\n\r\n"
+    await desk.comes(line.encode(), local)
+    assert await desk.suppressed() == {}
 
 
 async def test_a_large_mail_is_read_all_the_same(desk: Desk) -> None:
