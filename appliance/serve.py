@@ -21,7 +21,7 @@ from pathlib import Path
 import trio
 
 from appliance import log as logs
-from appliance.edge.app import QUICK, make_app
+from appliance.edge.app import LONG, QUICK, make_app
 from appliance.edge.assembly import Services, assemble
 from appliance.edge.doors import submission_manners
 from appliance.edge.http.limits import Limits
@@ -226,6 +226,7 @@ async def _open_doors(
             live=services.live,
             closing=closing,
             quick=QUICK,
+            long=LONG,
             task_status=task_status,
         )
 

@@ -50,6 +50,7 @@ Answering: TypeAlias = Callable[
 ]
 # What is asked for most: pixels, and that mail is sent.
 QUICK = (f"GET {paths.TRACK}".encode(), f"POST {paths.SEND}".encode())
+LONG = "/postroom/v1/events"  # a file of any size
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 

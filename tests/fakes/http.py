@@ -147,6 +147,7 @@ async def serving(
     live: LiveDoor | None = None,
     binds: Sequence[str] = ("127.0.0.1:0",),
     quick: tuple[bytes, ...] = (),
+    long: str = "",
 ) -> AsyncIterator[Server]:
     """A server for the time of the block; it must have ended by itself behind it."""
     closing = trio.Event()
@@ -158,6 +159,7 @@ async def serving(
         live=live,
         closing=closing,
         quick=quick,
+        long=long,
     )
     with trio.fail_after(SOON):
         async with trio.open_nursery() as nursery:

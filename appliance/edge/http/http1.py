@@ -72,6 +72,8 @@ class House:
     """What all connections of one server share.
 
     ``quick`` is what the most frequent requests begin with, method and path.
+    ``long`` is the path whose answers take so long that the client is read meanwhile:
+    one that closes its side has left.
     """
 
     app: AppWrapper
@@ -81,6 +83,7 @@ class House:
     live_path: str | None
     state: ConnectionState
     quick: tuple[bytes, ...] = ()
+    long: str = ""
 
 
 class Http1(H11Protocol):
@@ -239,11 +242,12 @@ class Http1(H11Protocol):
     async def _create_stream(self, request: h11.Request) -> None:
         facts = self._facts
         small = facts.length is not None and facts.length <= MAX_BODY_BYTES
+        here = small and not self._is_long(facts)
         self.stream = HTTPStream(
             self.app,
             self.config,
             self.context,
-            self._whole if small else self.task_group,
+            self._whole if here else self.task_group,
             self.ssl,
             self.client,
             self.server,
@@ -261,6 +265,10 @@ class Http1(H11Protocol):
                 state=self.connection_state,
             )
         )
+
+    def _is_long(self, facts: Facts) -> bool:
+        long = self._house.long
+        return bool(long) and facts.target.partition(b"?")[0] == long.encode()
 
     async def _send_h11_event(self, event: H11SendableEvent) -> None:
         """Holds a head back until the first of its body, or its end, is there."""

@@ -42,11 +42,13 @@ async def serve_http(
     live: LiveDoor | None,
     closing: trio.Event,
     quick: tuple[bytes, ...] = (),
+    long: str = "",
     task_status: trio.TaskStatus[list[str]] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve ``app`` on every bind until ``closing``, then let requests end.
 
     Plain requests whose lines begin as one of ``quick`` take the short way.
+    Answers at the path ``long`` may be: whoever leaves one is noticed at once.
 
     Starts with the addresses that are really bound. After ``closing`` nothing is
     accepted, idle connections end, running requests have the drain timeout, and
@@ -67,6 +69,7 @@ async def serve_http(
         live.path if live is not None else None,
         ConnectionState(state),
         quick,
+        long,
     )
     lifespan = Lifespan(wrapped, house.engine, state)
     door = _Door(house, live, closing)

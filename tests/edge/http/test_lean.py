@@ -4,6 +4,7 @@ import logging
 from collections.abc import AsyncIterator
 
 import pytest
+import trio
 from quart import request
 from quart_trio import QuartTrio
 
@@ -72,6 +73,52 @@ async def test_a_client_that_leaves_before_its_body_reaches_no_handler(
         async with server.client() as client:
             await client.send(post(b"Content-Length: 50", body=b"{"))
     assert caplog.records == []
+
+
+@pytest.mark.parametrize("long", ["/endless", ""])
+async def test_an_answer_ends_when_nobody_reads_it(long: str) -> None:
+    """Whether it says much, or looks for long and has nothing to say."""
+    app, ended = quart_app(), trio.Event()
+
+    @app.get("/endless")
+    async def endless() -> AsyncIterator[bytes]:
+        async def pieces() -> AsyncIterator[bytes]:
+            try:
+                yield b"begins"
+                while True:
+                    await trio.lowlevel.checkpoint()
+                    yield b"" if long else b"goes on"
+            finally:
+                ended.set()
+
+        return pieces()
+
+    async with serving(app, long=long) as server:
+        async with server.client() as client:
+            await client.send(b"GET /endless?x=1 HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert b"200" in await client.stream.receive_some()
+            assert not ended.is_set()
+        await ended.wait()
+
+
+async def test_a_long_answer_is_like_any_other() -> None:
+    """Whole, and the connection is good for the next."""
+    app = quart_app()
+
+    @app.get("/long")
+    async def answer() -> AsyncIterator[bytes]:
+        async def pieces() -> AsyncIterator[bytes]:
+            yield b"all "
+            yield b"of it"
+
+        return pieces()
+
+    async with serving(app, long="/long") as server, server.client() as client:
+        for _ in range(3):
+            await client.send(b"GET /long HTTP/1.1\r\nHost: a\r\n\r\n")
+            told = await client.answer("GET")
+            assert told is not None
+            assert told.body == b"all of it"
 
 
 async def test_connection_close_closes() -> None:
