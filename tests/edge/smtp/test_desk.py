@@ -25,6 +25,7 @@ from appliance.store.database import Store
 from appliance.store.events import list_events
 from appliance.store.suppressions import add_suppression
 from appliance.store.transaction import Tx
+from appliance.store.webhook_facts import load_page
 from tests.fakes.house import NOW_NS, Premises, add_key, furnish, settings_of
 
 MAIL = (
@@ -129,6 +130,17 @@ async def test_the_events_say_what_was_attached(client: Client) -> None:
         (EventType.PROCESSED, al),
     ]
     assert {one.about.dimensions.tags for one in events} == {("a",)}
+
+
+async def test_who_is_told_of_the_mail_is_told_the_sender_s_own_fields(
+    client: Client,
+) -> None:
+    """What stays in the mail of what begins with X-, decoded; nothing said to us."""
+    await client.logs_in("anypost", "ap_key")
+    own = b"X-Listmonk-Campaign: =?utf-8?q?caf=C3=A9?=\r\nX-Sendpost-TPSP-ID: 1\r\n"
+    await client.mails("bob@rcpt.example", mail=own + MAIL)
+    (fact,) = (await client.store.read(load_page, 0, 9)).facts
+    assert fact.mail.headers == {"x-listmonk-campaign": "caf\u00e9"}
 
 
 async def test_a_key_is_good_as_soon_as_it_is_made(client: Client) -> None:
