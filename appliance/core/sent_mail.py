@@ -15,8 +15,9 @@ class SentMail:
     """What was handed in, and what it was accepted as.
 
     ``content`` is None where nobody asked for it, where it is kept no longer, and for
-    mail that came as bytes. ``fields`` are the first recipient's values,
-    ``recipient_class`` is whose servers take the first one's mail in.
+    mail that came as bytes. ``headers`` are the first few of the sender's own.
+    ``fields`` are the first recipient's values, ``recipient_class`` is whose servers
+    take that one's mail in.
     """
 
     uuid: UUID
@@ -36,4 +37,7 @@ class SentMail:
     dimensions: Dimensions
     fields: Mapping[str, str] = field(repr=False)
     recipient_class: RecipientClass
+    sender_name: str
+    reply_to: Mailbox | None
+    headers: Mapping[str, str] = field(repr=False)
     content: Content | None = field(default=None, repr=False)

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from appliance.core.address import Address, Mailbox
 from appliance.core.delivery import Role
-from appliance.core.event import EventFilter
+from appliance.core.event import EventFilter, EventType
 from appliance.core.ids import AccountId, ContentId, PoolId, SubAccountId
 from appliance.core.sent_mail import SentMail
 from appliance.core.submission import Content
@@ -18,6 +18,10 @@ from appliance.store.transaction import View, to_uuid
 from appliance.store.webhook_facts import load_facts
 
 _OF_ACCOUNT = "sub_account IN (SELECT id FROM sub_account WHERE account = :account)"
+_TRIED = (
+    f"(type <> {int(EventType.DROPPED)}"
+    " OR (json_extract(data, '$.stage') IS NOT NULL) = :tried)"
+)
 _MAIL = (
     "SELECT m.uuid, m.sub_account, m.sender, m.subject, m.accepted_ns, m.pool,"  # noqa: S608 - our own text
     " coalesce(pool.name, ''), m.webhook_url, m.detail, m.content, m.id"
@@ -28,22 +32,31 @@ _Row: TypeAlias = tuple[bytes, int, str, str, int, int, str, str, bytes, int, in
 
 
 def find_events(
-    view: View, account: AccountId, wanted: EventFilter, *, offset: int, limit: int
+    view: View,
+    account: AccountId,
+    wanted: EventFilter,
+    *,
+    offset: int,
+    limit: int,
+    tried: bool | None = None,
 ) -> list[Fact]:
     """Events of an account, with what belongs to them, the youngest first.
 
-    Reads the index of times from the end of the span that is wanted.
+    Of drops only those after a server was ``tried``, or only the others, unless it is
+    None. Reads the index of times from the end of the span that is wanted.
     """
     values = filter_values(wanted)
     since, until = values.pop("since", 0), values.pop("until", 2**63 - 1)
     clauses = [*filter_clauses(values), _OF_ACCOUNT]
+    if tried is not None:
+        clauses.append(_TRIED)
     rows = view.db.execute(
         "SELECT * FROM event INDEXED BY event_at"  # noqa: S608 - our own text
         f" WHERE at_ns >= :since AND at_ns < :until AND {' AND '.join(clauses)}"
         " ORDER BY at_ns DESC, number DESC LIMIT :limit OFFSET :offset",
         values
         | {"since": since, "until": until, "account": account}
-        | {"limit": limit, "offset": offset},
+        | {"limit": limit, "offset": offset, "tried": tried},
     )
     return load_facts(view, [to_event(row) for row in rows])
 
@@ -122,6 +135,9 @@ def _mail(
         dimensions=detail.dimensions,
         fields=decode_fields(first[2]),
         recipient_class=classes_of(view, [domain])[domain],
+        sender_name=detail.sender_name,
+        reply_to=detail.reply_to,
+        headers=dict(detail.headers),
         content=content,
     )
 

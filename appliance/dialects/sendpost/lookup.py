@@ -29,10 +29,11 @@ _DAY_NS = 24 * 3600 * 1_000_000_000
 _DIGITS = 18  # of a number that a row can have
 _MAX_EMAIL = 320
 _ZONE = re.compile(r" (?=\d\d:?\d\d$)")
+_UNTRIED, _TRIED = "dropped", "smtpDropped"
 _TOLD = frozenset({*NATIVE, EventType.DROPPED})
 _NAMES: Mapping[str, EventType] = MappingProxyType(
     {name: kind for kind, name in NATIVE.items()}
-    | {"dropped": EventType.DROPPED, "smtpDropped": EventType.DROPPED}
+    | {_UNTRIED: EventType.DROPPED, _TRIED: EventType.DROPPED}
     | {str(int(kind)): kind for kind in _TOLD}
 )
 _Asked = Mapping[str, Sequence[str]]
@@ -41,11 +42,16 @@ _DIALECT = SendpostWebhook()
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The part of the log that a query asks for; ``provider`` is a TPSP's id."""
+    """The part of the log that a query asks for; ``provider`` is a TPSP's id.
+
+    ``tried``: of what was dropped only that of which a server was asked before, or
+    only all else; None for both.
+    """
 
     filter: EventFilter
     page: Page
     provider: int | None = None
+    tried: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +89,8 @@ def parse_events(query: bytes) -> Wanted | Problem:
             since_ns=since_ns,
             until_ns=until_ns,
         )
-        return Wanted(wanted, page, _number(asked, "tpspId"))
+        tried = _tried(_first(asked, "type"))
+        return Wanted(wanted, page, _number(asked, "tpspId"), tried)
     except _BadError as error:
         return error.problem
 
@@ -132,6 +139,14 @@ def _types(text: str) -> frozenset[EventType]:
     if wrong := [one for one in names if one not in _NAMES]:
         raise _BadError("type", f"{wrong[0][:50]!r} is no type of event")
     return frozenset(_NAMES[one] for one in names)
+
+
+def _tried(text: str) -> bool | None:
+    """Which of the two kinds of drop is named, None for neither or both."""
+    names = text.split(",")
+    if str(int(EventType.DROPPED)) in names or (_TRIED in names) == (_UNTRIED in names):
+        return None
+    return _TRIED in names
 
 
 def _uuid(text: str) -> UUID | None:

@@ -94,18 +94,18 @@ def _legacy(mail: SentMail) -> _Object:
 def _shared(mail: SentMail) -> _Object:
     """What both contracts spell alike; texts that are not kept are empty."""
     content = mail.content
-    reply_to = None if content is None else content.reply_to
+    reply_to = mail.reply_to if content is None else content.reply_to
     return {
         "emailType": mail.recipient_class.value,
         "submittedAt": mail.accepted_ns,
         "from": {
             "email": mail.sender,
-            "name": "" if content is None else content.sender.name,
+            "name": mail.sender_name if content is None else content.sender.name,
         },
         "replyTo": None if reply_to is None else _person(reply_to),
         "groups": list(mail.dimensions.groups),
         "ipPool": mail.pool_name,
-        "headers": {} if content is None else dict(content.headers),
+        "headers": dict(mail.headers if content is None else content.headers),
         "subject": mail.subject if content is None else content.subject,
         "preText": "" if content is None else content.preheader,
         "htmlBody": (content and content.html) or "",

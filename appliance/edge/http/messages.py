@@ -91,7 +91,14 @@ def _events(view: View, account: AccountId, wanted: Wanted) -> list[Fact]:
             return []
         chosen = replace(chosen, provider=name)
     page = wanted.page
-    return find_events(view, account, chosen, offset=page.offset, limit=page.limit)
+    return find_events(
+        view,
+        account,
+        chosen,
+        offset=page.offset,
+        limit=page.limit,
+        tried=wanted.tried,
+    )
 
 
 def _get(

@@ -9,8 +9,10 @@ import httpx
 import pytest
 
 from appliance.core.credential import SubAccount
+from appliance.core.event import EVERYTHING, EventType, NewEvent, Scalar
 from appliance.dialects.sendpost.errors import Problem
 from appliance.dialects.sendpost.lookup import parse_events, parse_messages
+from appliance.store.events import list_events
 from appliance.store.transaction import Tx
 from tests.fakes.account_desk import error
 from tests.fakes.house import House, add_key, add_tenant, open_house
@@ -132,13 +134,14 @@ async def test_the_dashboard_sees_the_events_too(house: House) -> None:
 
 async def test_messages_are_listed_newest_first(house: House) -> None:
     """By pages, without bodies; the span is needed."""
-    sent = [await house.sent() for _ in range(3)]
+    sent = [await house.sent(headers={"X-Shop": "1"}) for _ in range(3)]
     query = f"{MESSAGES}?from=2023-11-01&to=2023-12-20"
     assert (await ask(house, query)).json() == []
     query = await whole_span(house, sent[0])
     listed = (await ask(house, f"{MESSAGES}?{query}")).json()
     assert [one["messageId"] for one in listed] == sent[::-1]
     assert {one["htmlBody"] for one in listed} == {""}
+    assert [one["headers"] for one in listed] == [{"X-Shop": "1"}] * 3
     page = (await ask(house, f"{MESSAGES}/?{query}&limit=1&offset=1")).json()
     assert [one["messageId"] for one in page] == [sent[1]]
     assert error(await ask(house, MESSAGES), 400)[0] == "from"
@@ -177,6 +180,29 @@ async def test_events_are_listed_as_webhooks_tell_them(house: House) -> None:
     (one, *_) = (await ask(house, f"{EVENTS}?{span}&type=59")).json()
     assert one["eventId"] == one["eventID"]
     assert (one["type"], one["smtpCode"]) == (59, 250)
+
+
+async def test_the_two_kinds_of_drop_are_told_apart(house: House) -> None:
+    """Spec 9.2: before a server was asked, and after."""
+    span = await whole_span(house, await house.sent())
+    (first,) = await house.store.read(list_events, EVERYTHING, limit=1)
+
+    def drop(tx: Tx) -> None:
+        data: dict[str, Scalar] = {"reason": "no"}
+        for more in ({}, {"stage": "rcpt"}):
+            kind = EventType.DROPPED
+            tx.emit(NewEvent(kind, first.at_ns, first.about, data | more))
+
+    await house.store.write(drop)
+    for wish, names in (
+        ("dropped", ["dropped"]),
+        ("smtpDropped", ["smtpDropped"]),
+        ("sent,smtpDropped", ["sent", "smtpDropped"]),
+        ("dropped,smtpDropped", ["dropped", "smtpDropped"]),
+        ("62", ["dropped", "smtpDropped"]),
+    ):
+        found = (await ask(house, f"{EVENTS}?{span}&type={wish}")).json()
+        assert sorted(one["typeName"] for one in found) == sorted(names), wish
 
 
 @pytest.mark.parametrize(
