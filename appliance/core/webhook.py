@@ -133,7 +133,8 @@ class Mail:
     """What is told of the mail beside what the event itself says.
 
     The ids are 0 where they are not known; so is ``sent_ns``, when an upstream took it.
-    ``headers`` are the sender's own; ``fields`` this recipient's values.
+    ``headers`` are the sender's own; ``fields`` this recipient's values. ``message_id``
+    is that with which a mail came, "" if it is ours.
     """
 
     subject: str = ""
@@ -147,6 +148,7 @@ class Mail:
     sent_ns: int = 0
     sender_name: str = ""
     reply_to: Mailbox | None = None
+    message_id: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     fields: Mapping[str, str] = field(default_factory=dict)
 

@@ -111,10 +111,11 @@ class OneWord:
 
 
 def message_id(fact: Fact) -> str | None:
-    """The Message-ID without its brackets; None where a mail came with its own."""
+    """The Message-ID without its brackets; None where that is not known any more."""
     about = fact.event.about
-    ours = bool(fact.mail.to)
-    return f"{about.message}@{about.sender.rpartition('@')[2]}" if ours else None
+    if fact.mail.to:
+        return f"{about.message}@{about.sender.rpartition('@')[2]}"
+    return fact.mail.message_id or None
 
 
 def reply_words(event: Event) -> str | None:

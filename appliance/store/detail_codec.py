@@ -7,7 +7,13 @@ from itertools import accumulate
 import msgspec
 
 from appliance.core.address import Mailbox
-from appliance.core.submission import Content, Dimensions, Submission, Tracking
+from appliance.core.submission import (
+    Content,
+    Dimensions,
+    RawContent,
+    Submission,
+    Tracking,
+)
 from appliance.store.content_codec import Box, pack_mailbox, unpack_mailbox
 
 MAX_HEADERS = 4_096  # characters
@@ -19,6 +25,7 @@ class Detail:
 
     Raw content has its own header, so ``to`` and ``cc`` are empty for it. ``headers``
     are the sender's own, the first few: what is told of a mail outlives its content.
+    ``message_id`` is that of raw content, without its brackets.
     """
 
     to: tuple[Mailbox, ...]
@@ -29,6 +36,7 @@ class Detail:
     sender_name: str = ""
     reply_to: Mailbox | None = None
     headers: tuple[tuple[str, str], ...] = ()
+    message_id: str = ""
 
 
 class _Form(msgspec.Struct, array_like=True):
@@ -49,6 +57,7 @@ class _Form(msgspec.Struct, array_like=True):
     sender_name: str = ""
     reply_to: Box | None = None
     headers: tuple[tuple[str, str], ...] = ()
+    message_id: str = ""
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -84,6 +93,7 @@ def encode_detail(submission: Submission) -> bytes:
             content.sender.name,
             None if reply_to is None else pack_mailbox(reply_to),
             _first_few(own),
+            content.message_id if isinstance(content, RawContent) else "",
         )
     )
 
@@ -101,6 +111,7 @@ def decode_detail(data: bytes) -> Detail:
         sender_name=form.sender_name,
         reply_to=None if form.reply_to is None else unpack_mailbox(form.reply_to),
         headers=form.headers,
+        message_id=form.message_id,
     )
 
 

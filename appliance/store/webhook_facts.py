@@ -121,6 +121,7 @@ def _mails(view: View, events: Sequence[Event]) -> Mapping[UUID, tuple[Mail, boo
                     sent_ns=sent.get(uuid, 0),
                     sender_name=told.sender_name,
                     reply_to=told.reply_to,
+                    message_id=told.message_id,
                     headers=dict(told.headers),
                     fields=decode_fields(values),
                 ),

@@ -64,6 +64,7 @@ SUPPRESSED: dict[str, Scalar] = {
 }
 CHROME: dict[str, Scalar] = {
     "userAgent": "Mozilla",
+    "verdict": "human",
     "agentFamily": "Chrome",
     "agentVersion": "126.0",
     "osFamily": "Windows",

@@ -65,6 +65,7 @@ def test_the_detail_of_a_submission_comes_back(submission: Submission) -> None:
         submission.content.sender.name,
         getattr(submission.content, "reply_to", None),
         submission.own_headers if is_raw else OWN.headers,
+        getattr(submission.content, "message_id", ""),
     )
 
 

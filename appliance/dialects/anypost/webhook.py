@@ -90,6 +90,7 @@ _REASONS: Mapping[SuppressionReason, str] = MappingProxyType(
         SuppressionReason.MANUAL: "manual",
     }
 )
+_SPECIALS = frozenset('()<>[]:;@\\,."')  # RFC 5322 3.2.3
 _MACHINES = frozenset({Verdict.SCANNER.value, Verdict.PREFETCH.value})
 # What picture proxies call themselves (core/user_agent.py), in the vendor's words.
 _PROXIES: Mapping[str, str] = MappingProxyType(
@@ -172,7 +173,7 @@ def _data(fact: Fact, word: str) -> dict[str, object]:
     flat: dict[str, object] = {
         "email_id": f"email_{about.delivery}",
         "message_id": message_id(fact),
-        "from": about.sender,
+        "from": _from(fact),
         "from_domain": about.sender.rpartition("@")[2].lower() or None,
         "recipient": about.recipient,
         "subject": mail.subject or None,
@@ -188,6 +189,19 @@ def _data(fact: Fact, word: str) -> dict[str, object]:
         "tracking": _tracking(data),
     }
     return flat | _headers(fact) | _nested(fact, word, flat)
+
+
+def _from(fact: Fact) -> str:
+    """The author as a header shows it (spec 18, U22)."""
+    sender, name = fact.event.about.sender, fact.mail.sender_name
+    if not name:
+        return sender
+    shown = name if not _SPECIALS & {*name} else f'"{_escape(name)}"'
+    return f"{shown} <{sender}>"
+
+
+def _escape(name: str) -> str:
+    return name.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _headers(fact: Fact) -> dict[str, object]:

@@ -175,6 +175,9 @@ def _metadata(event: Event, form: str) -> dict[str, object]:
             told["trackedIp"] = ip
         if form != V1:
             told["trackedIP"] = ip
+    if form == HYBRID and "verdict" in data:  # the vendor has no word for it
+        told["verdict"] = data["verdict"]
+        told["verdictReason"] = data.get("verdictReason", "")
     if event.type is EventType.CLICKED:
         url = data.get("url", "")
         if form != LEGACY:

@@ -1,5 +1,6 @@
 """Webhooks of this dialect: words, batches, signature."""
 
+from dataclasses import replace
 from uuid import UUID
 
 import msgspec
@@ -66,6 +67,30 @@ def test_each_event_has_its_word(
 def test_delivered_is_whichever_of_the_two_counts(type_: EventType) -> None:
     """Never both: the store says which."""
     assert HOOK.title(fact(type_, arrival=True)) == "email.delivered"
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("", "hello@yourapp.com"),
+        ("Hello", "Hello <hello@yourapp.com>"),
+        ('A. "B" \\', '"A. \\"B\\" \\\\" <hello@yourapp.com>'),
+    ],
+)
+def test_the_author_is_told_as_a_header_shows_him(name: str, shown: str) -> None:
+    """Spec 18, U22."""
+    one = fact(EventType.PROCESSED)
+    one = replace(one, mail=replace(one.mail, sender_name=name))
+    assert msgspec.json.decode(HOOK.render(one, ""))["data"]["from"] == shown
+
+
+def test_mail_that_came_with_a_message_id_is_told_by_it() -> None:
+    """Spec 13; unless it has been forgotten."""
+    one = fact(EventType.PROCESSED)
+    for known, told in (("1@shop.example", "1@shop.example"), ("", None)):
+        raw = replace(one, mail=replace(one.mail, to=(), message_id=known))
+        data = msgspec.json.decode(HOOK.render(raw, ""))["data"]
+        assert data["message_id"] == told
 
 
 def test_a_bounce_is_told_flat_and_nested() -> None:

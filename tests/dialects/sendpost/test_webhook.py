@@ -127,6 +127,7 @@ def test_a_visitors_program_is_told_in_each_spelling(form: str, keys: set[str]) 
     told = msgspec.json.decode(HOOK.render(opened, form))["event"]["eventMetadata"]
     assert told["userAgent"].keys() == keys
     both = msgspec.json.decode(HOOK.render(opened, ""))["event"]["eventMetadata"]
+    assert (both["verdict"], "verdict" in told) == ("human", False)
     assert both["userAgent"].keys() > keys
     assert both["userAgent"]["family"] == both["userAgent"]["Family"] == "Chrome"
 

@@ -138,9 +138,11 @@ async def test_who_is_told_of_the_mail_is_told_the_sender_s_own_fields(
     """What stays in the mail of what begins with X-, decoded; nothing said to us."""
     await client.logs_in("anypost", "ap_key")
     own = b"X-Listmonk-Campaign: =?utf-8?q?caf=C3=A9?=\r\nX-Sendpost-TPSP-ID: 1\r\n"
+    own += b"Message-ID: <1@shop.example>\r\n"
     await client.mails("bob@rcpt.example", mail=own + MAIL)
     (fact,) = (await client.store.read(load_page, 0, 9)).facts
     assert fact.mail.headers == {"x-listmonk-campaign": "caf\u00e9"}
+    assert fact.mail.message_id == "1@shop.example"
 
 
 async def test_a_key_is_good_as_soon_as_it_is_made(client: Client) -> None:
