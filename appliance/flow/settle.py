@@ -2,7 +2,8 @@
 
 A delivery is sent only on an upstream's 2xx. One whose final dot may have arrived
 without an answer is in doubt. Everything else is tried again by the plan and then
-dropped, except what no retry can change. What the upstream
+dropped, except what no retry can change. Each try that failed and is followed by
+another is an event too: two of the dialects tell it. What the upstream
 said goes into the event as hostile text.
 """
 
@@ -16,6 +17,7 @@ from appliance.core.doubt import doubted
 from appliance.core.event import About, EventType, NewEvent, Scalar
 from appliance.core.retry import RetryPlan
 from appliance.core.suppression import Stop, suppressed_data
+from appliance.flow.facts import moment
 from appliance.smtp.outcome import (
     Accepted,
     Broken,
@@ -188,8 +190,11 @@ def _again_or_dropped(
     if pause is None:
         return _dropped_after(copy, failure, what, now_ns)
     due_ns = now_ns + pause * SECOND_NS
+    told: dict[str, Scalar] = {"attempt": attempts, "retryAt": moment(due_ns)}
+    data = {"reason": failure.text, **failure.data, **told}
+    event = NewEvent(EventType.DEFERRED, now_ns, what, data)
     return Settlement(
-        copy.id, State.QUEUED, attempts, due_ns, failure.code, failure.text
+        copy.id, State.QUEUED, attempts, due_ns, failure.code, failure.text, event
     )
 
 

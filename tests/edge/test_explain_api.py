@@ -74,7 +74,8 @@ async def test_a_sent_mail_is_told_from_key_to_answer(tmp_path: Path) -> None:
         "waitsFor": "",
     }
     assert one["suppression"] is None
-    assert [event["name"] for event in one["events"]] == ["processed", "sent"]
+    told = [event["name"] for event in one["events"]]
+    assert told == ["processed", "deferred", "sent"]
     busy, taken = one["tries"]
     assert (busy["ending"], busy["stage"], busy["code"]) == ("rejected", "rcpt", 450)
     assert (taken["ending"], taken["code"], taken["counts"]) == ("accepted", 250, True)

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from appliance.core.delivery import State
 from appliance.core.event import EventType
 from appliance.core.retry import RetryPlan
+from appliance.flow.facts import moment
 from appliance.flow.settle import (
     MAX_TEXT,
     SECOND_NS,
@@ -62,7 +63,10 @@ def test_sent_is_said_only_on_a_2xx(
     assert (settlement.state is State.SENT) == isinstance(outcome, Accepted)
     waits = settlement.state in (State.QUEUED, State.IN_DOUBT)
     assert (settlement.due_ns is not None) == waits
-    assert (settlement.event is not None) == (settlement.state is not State.QUEUED)
+    tried, queued = settlement.attempts > attempts, settlement.state is State.QUEUED
+    assert (settlement.event is not None) == (tried or not queued)
+    if settlement.event is not None:
+        assert (settlement.event.type is EventType.DEFERRED) == queued
     assert len(settlement.text) <= MAX_TEXT
 
 
@@ -93,6 +97,10 @@ def test_a_failed_try_is_made_again_by_the_plan(outcome: Outcome) -> None:
     first = settle(make_copy(), outcome, WHAT, POLICY, NOW)
     assert (first.state, first.attempts) == (State.QUEUED, 1)
     assert first.due_ns == NOW + 60 * SECOND_NS
+    assert first.event is not None
+    assert first.event.type is EventType.DEFERRED
+    assert first.event.data["attempt"] == 1
+    assert first.event.data["retryAt"] == moment(NOW + 60 * SECOND_NS)
     second = settle(make_copy(attempts=1), outcome, WHAT, POLICY, NOW)
     assert second.due_ns == NOW + 120 * SECOND_NS
     last = settle(make_copy(attempts=2), outcome, WHAT, POLICY, NOW)

@@ -129,8 +129,9 @@ def _told(  # noqa: PLR0911 - a table
             code, attempt = data.get("code"), data.get("attempt")
             return common | {
                 "smtp_code": code,
-                "smtp_response": said,
+                "smtp_response": said or data.get("reason"),
                 "attempt": attempt,
+                "next_attempt_at": data.get("retryAt"),
             }
         case "email.bounced":
             return common | {

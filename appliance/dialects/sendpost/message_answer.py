@@ -29,7 +29,9 @@ def render_message(
     facts = _facts(mail, contract)
     if events is not None:
         facts["events"] = [
-            event_object(one, _DIALECT.title(one), HYBRID) for one in events
+            event_object(one, word, HYBRID)
+            for one in events
+            if (word := _DIALECT.title(one))
         ]
     return render(facts)
 

@@ -80,6 +80,16 @@ def test_only_a_bad_address_is_a_hard_bounce(
     assert told["source"] == source
 
 
+def test_what_is_tried_again_says_when() -> None:
+    """Spec 8.4."""
+    when = "2026-04-30T13:00:00.000Z"
+    data: dict[str, Scalar] = {"code": 450, "text": "later", "attempt": 1}
+    one = fact(EventType.DEFERRED, {**data, "retryAt": when})
+    told = msgspec.json.decode(HOOK.render(one, ""))
+    assert (told["type"], told["smtp_code"]) == ("email.deferred", 450)
+    assert (told["attempt"], told["next_attempt_at"]) == (1, when)
+
+
 def test_an_open_says_what_made_it() -> None:
     """Machines open mail too, and the vendor has no word for that."""
     data: dict[str, Scalar] = {"verdict": "prefetch", "verdictReason": "agent: x"}
