@@ -54,10 +54,30 @@ def initialised(tmp_path_factory: pytest.TempPathFactory) -> Mould:
     return Mould(folder)
 
 
+@pytest.fixture(scope="session")
+def furnished(tmp_path_factory: pytest.TempPathFactory, initialised: Mould) -> Mould:
+    """The same with example.com, which may send; its RSA key takes time to find."""
+    folder = tmp_path_factory.mktemp("furnished") / "data"
+    initialised.cast(folder)
+    with pytest.MonkeyPatch.context() as environment:
+        _forget_settings(environment)
+        for act in ("add", "trust"):
+            words = ["domain", act, "example.com", "--data", str(folder)]
+            assert CliRunner().invoke(main, words).exit_code == 0
+    return Mould(folder)
+
+
 @pytest.fixture
 def ready(postroom: Postroom, data: Path, initialised: Mould) -> Postroom:
     """As ``postroom``, on a folder that `init` has made."""
     initialised.cast(data)
+    return postroom
+
+
+@pytest.fixture
+def sender(postroom: Postroom, data: Path, furnished: Mould) -> Postroom:
+    """As ``postroom``, on a folder in which example.com may send."""
+    furnished.cast(data)
     return postroom
 
 

@@ -14,14 +14,12 @@ from .conftest import Postroom
 
 
 @pytest.fixture
-def busy(ready: Postroom) -> Postroom:
+def busy(sender: Postroom) -> Postroom:
     """A folder with the events 1 to 3, each of another message."""
-    ready("domain", "add", "example.com")
-    ready("domain", "trust", "example.com")
     mail = ("--from", "a@example.com", "--subject", "x", "--text", "x")
     to = ("--to", "b@example.net", "--to", "c@example.net", "--to", "d@example.net")
-    assert ready("send", *mail, *to).exit_code == 0
-    return ready
+    assert sender("send", *mail, *to).exit_code == 0
+    return sender
 
 
 def numbers(busy: Postroom, *words: str) -> list[int]:

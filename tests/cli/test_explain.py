@@ -14,30 +14,28 @@ from .conftest import Postroom
 
 
 @pytest.fixture
-def message(ready: Postroom) -> str:
+def message(sender: Postroom) -> str:
     """The id of a mail that waits."""
-    ready("domain", "add", "example.com")
-    ready("domain", "trust", "example.com")
     mail = ("--from", "a@example.com", "--to", "b@example.net", "--subject", "Hello")
-    assert ready("send", *mail, "--text", "x").exit_code == 0
-    event = ready("events", "list", "--json").stdout.splitlines()[0]
+    assert sender("send", *mail, "--text", "x").exit_code == 0
+    event = sender("events", "list", "--json").stdout.splitlines()[0]
     return str(json.loads(event)["message"])
 
 
 def test_scripts_get_the_story_as_the_api_tells_it(
-    ready: Postroom, message: str
+    sender: Postroom, message: str
 ) -> None:
     """One object on one line."""
-    told = json.loads(ready("explain", message, "--json").stdout)
+    told = json.loads(sender("explain", message, "--json").stdout)
     assert told["message"]["sentBy"] == "the operator"
     (one,) = told["deliveries"]
     assert (one["state"], one["pool"]) == ("queued", "sandbox")
     assert one["next"]["what"] == "it is tried"
 
 
-def test_people_get_it_in_order(ready: Postroom, message: str) -> None:
+def test_people_get_it_in_order(sender: Postroom, message: str) -> None:
     """Head, where it stands, what comes next, and what was."""
-    lines = ready("explain", message).stdout.splitlines()
+    lines = sender("explain", message).stdout.splitlines()
     assert lines[0].startswith(f"Message  {message}, ")
     assert "from the operator" in lines[1]
     assert lines[4] == "Subject  Hello"
@@ -57,13 +55,13 @@ def test_what_is_not_known_is_said(ready: Postroom) -> None:
 
 
 def test_people_see_what_the_upstream_still_tries(
-    ready: Postroom, message: str, data: Path
+    sender: Postroom, message: str, data: Path
 ) -> None:
     """Since when, how often, why; its words are shown as harmless text."""
     with closing(sqlite3.connect(data / "postroom.db")) as db, db:
         row = (1, 10**18, 2 * 10**18, 3, 451, "4.2.1", "busy \x1b[2J", "mx.example")
         db.execute("INSERT INTO deferral VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
-    told = ready("explain", message).stdout
+    told = sender("explain", message).stdout
     assert "Put off  by the upstream 3 times since 2001-09-09T01:46:40.000Z" in told
     assert ": 451 4.2.1 busy" in told
     assert "(mx.example)" in told

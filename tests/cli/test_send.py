@@ -11,14 +11,6 @@ from .conftest import Postroom
 MAIL = ("--from", "Me <me@example.com>", "--to", "you@example.net", "--subject", "Hi")
 
 
-@pytest.fixture
-def sender(ready: Postroom) -> Postroom:
-    """A folder in which example.com may send."""
-    ready("domain", "add", "example.com")
-    ready("domain", "trust", "example.com")
-    return ready
-
-
 @pytest.fixture(autouse=True)
 def _no_dns(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody answers questions about names."""

@@ -64,18 +64,16 @@ def test_a_stopped_server_has_a_status(ready: Postroom, data: Path) -> None:
     }
 
 
-def test_what_waits_is_counted(ready: Postroom) -> None:
+def test_what_waits_is_counted(sender: Postroom) -> None:
     """The oldest due moment and the newest event are named."""
-    ready("domain", "add", "example.com")
-    ready("domain", "trust", "example.com")
     mail = ("--from", "a@example.com", "--to", "b@example.net", "--subject", "x")
-    ready("send", *mail, "--text", "x")
-    facts = json.loads(ready("status", "--json").stdout)
+    sender("send", *mail, "--text", "x")
+    facts = json.loads(sender("status", "--json").stdout)
     assert facts["queued"] == 1
     assert facts["nextDue"] == facts["lastEvent"]["at"]
     assert facts["lastEvent"]["number"] == 1
     assert facts["domains"] == {"example.com": True}
-    text = ready("status").stdout
+    text = sender("status").stdout
     assert "example.com: yes" in text
     assert "Server runs         no" in text
 
