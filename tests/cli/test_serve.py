@@ -23,7 +23,6 @@ from tests.fakes.postroom import ROOT, Postroom, program_words
 from tests.fakes.programs import wait_until
 from tests.fakes.this_process import as_it_was
 
-NAME = "example.com"
 MAIL = ("--from", "a@example.com", "--subject", "x", "--text", "x")
 
 
@@ -37,16 +36,6 @@ def ran(data: Path, *words: str) -> str:
 def status_of(house: Postroom) -> Any:
     """What `status` says."""
     return json.loads(ran(house.data, "status", "--json"))
-
-
-@pytest.fixture(scope="module")
-def furnished(tmp_path_factory: pytest.TempPathFactory, initialised: Mould) -> Mould:
-    """A data folder with a domain that may send, made by commands."""
-    data = tmp_path_factory.mktemp("furnished") / "data"
-    initialised.cast(data)
-    for words in (("domain", "add", NAME), ("domain", "trust", NAME)):
-        ran(data, *words)
-    return Mould(data)
 
 
 @pytest.fixture
@@ -91,17 +80,14 @@ def test_commands_work_beside_the_server(house: Postroom) -> None:
     assert told() == [1, 2, 3, 4]
     assert house.stop() == 0
     assert status_of(house)["running"] is False
-    assert not house.addresses_file.exists()
+    assert [one.name for one in (house.data / "run").iterdir()] == ["lock"]
 
 
 def test_a_data_folder_has_one_server(house: Postroom) -> None:
     """The second is refused by the name of the lock; the first goes on."""
     house.start()
-    second = house.attempt("serve", "--set", "http.bind=127.0.0.1:0", "--json")
-    assert second.status == 1
-    assert (
-        str(house.data / "run" / "lock") in json.loads(second.err)["error"]["message"]
-    )
+    said = refused(house.data, "--set", "http.bind=127.0.0.1:0", "--json")
+    assert str(house.data / "run" / "lock") in json.loads(said)["error"]["message"]
     assert status_of(house)["running"] is True
 
 
