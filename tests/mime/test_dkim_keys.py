@@ -103,6 +103,22 @@ def locked_pem() -> bytes:
     return private().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, locked)
 
 
+def faulty_pem() -> bytes:
+    """A key whose numbers do not belong together: one signature would give it away."""
+    numbers = private().private_numbers()
+    faulty = rsa.RSAPrivateNumbers(
+        p=numbers.p,
+        q=numbers.q,
+        d=numbers.d,
+        dmp1=numbers.dmp1 + 2,
+        dmq1=numbers.dmq1,
+        iqmp=numbers.iqmp,
+        public_numbers=numbers.public_numbers,
+    )
+    key = faulty.private_key(unsafe_skip_rsa_key_validation=True)
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
 @pytest.mark.parametrize(
     ("make", "why"),
     [
@@ -111,9 +127,10 @@ def locked_pem() -> bytes:
         (public_pem, "not an unencrypted private key in PEM"),
         (locked_pem, "not an unencrypted private key in PEM"),
         (other_pem, "neither an RSA key nor an Ed25519 key"),
+        (faulty_pem, "not an unencrypted private key in PEM"),
         (lambda: SHORT, "an RSA key below 1024 bits proves nothing"),
     ],
-    ids=["empty", "nonsense", "public", "locked", "elliptic", "short"],
+    ids=["empty", "nonsense", "public", "locked", "elliptic", "faulty", "short"],
 )
 def test_what_receivers_would_not_take_is_refused(
     make: Callable[[], bytes], why: str
