@@ -112,9 +112,10 @@ class File:
         return {name.split(".")[0] for name in self.imports()} - {"appliance"}
 
 
-def files_of(root: Path) -> list[File]:
-    """Every module under `root`."""
-    return [File(path, root, _nodes(path)) for path in sorted(root.rglob("*.py"))]
+def files_of(root: Path) -> Iterator[File]:
+    """Every module under `root`, one at a time: all trees together are much to keep."""
+    for path in sorted(root.rglob("*.py")):
+        yield File(path, root, _nodes(path))
 
 
 def _nodes(path: Path) -> tuple[ast.AST, ...]:
@@ -124,9 +125,12 @@ def _nodes(path: Path) -> tuple[ast.AST, ...]:
 
 def complaints(root: Path) -> list[str]:
     """Every breach of the house rules under `root`, one sentence each."""
-    files = files_of(root)
-    found = [text for file in files for text in _complaints_of(file)]
-    signers = [file.name for file in files if "dkim" in file.libraries_imported()]
+    found: list[str] = []
+    signers: list[str] = []
+    for file in files_of(root):
+        found += _complaints_of(file)
+        if "dkim" in file.libraries_imported():
+            signers.append(file.name)
     if len(signers) > 1:
         found.append(f"dkim is imported by {' and '.join(signers)}")
     return found
