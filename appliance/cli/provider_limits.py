@@ -17,6 +17,7 @@ K = TypeVar("K")
 NONE = "none"
 _CLASSES = {one.value: one for one in RecipientClass}
 _MAX_DIGITS = 10
+_LIMITS = {"h": "per_hour", "s": "per_second", "c": "at_once"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +112,14 @@ def _words(limits: Limits) -> Iterator[str]:
 
 
 def _merged(rules: Sequence[Rule]) -> dict[Key, Limit]:
-    """The limit of each key; two rules of one key are its two rates."""
+    """The limit of each key; two rules of one key are two of its numbers."""
     found: dict[Key, Limit] = {}
     for rule in rules:
         before = found.get(rule.key, UNLIMITED)
         both = Limit(
             rule.limit.per_hour or before.per_hour,
             rule.limit.per_second or before.per_second,
+            rule.limit.at_once or before.at_once,
         )
         found[rule.key] = both if rule.limit else UNLIMITED
     return found
@@ -132,12 +134,12 @@ def _place(table: dict[K, Limit], key: K, limit: Limit) -> None:
 def _read_rule(text: str) -> Rule:
     key, equals, rate = text.rpartition("=")
     number, slash, unit = rate.partition("/")
-    if not (key and equals) or (rate != NONE and not (slash and unit in {"h", "s"})):
+    if not (key and equals) or (rate != NONE and not (slash and unit in _LIMITS)):
         raise ValueError(f"{text!r} is not written as in: gmail=100/h")
     limit = UNLIMITED
     if rate != NONE:
         count = _number(number)
-        limit = Limit(count) if unit == "h" else Limit(None, count)
+        limit = Limit(**{_LIMITS[unit]: count})
         if wrong := check_limit(limit) or ("" if count else "it has no number"):
             raise ValueError(f"{text!r}: {wrong}")
     return Rule(_read_key(key), limit)

@@ -205,7 +205,8 @@ _DESCRIBING: Sequence[Callable[[Command], Command]] = (
         multiple=True,
         callback=read_rules,
         metavar="KEY=N/h",
-        help="Mails an hour (/h) or a second (/s) to a class of recipients, such as"
-        " gmail=100/h, or to a domain; KEY=none lifts it. Can be repeated.",
+        help="Mails an hour (/h) or a second (/s), or connections at a time (/c), for a"
+        " class of recipients, such as gmail=100/h, or a domain; KEY=none lifts it. Can"
+        " be repeated.",
     ),
 )

@@ -1,13 +1,10 @@
 """One upstream SMTP server that takes our mail (a smarthost)."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from types import MappingProxyType
 from uuid import UUID
 
 from appliance.core.ids import ProviderId
-from appliance.core.recipient_class import RecipientClass
 from appliance.core.throttle import NO_LIMITS, Limits
 
 
@@ -44,11 +41,7 @@ class DeliveredBy(Enum):
 
 @dataclass(frozen=True, slots=True)
 class NewProvider:
-    """A provider's settings; ``retry_plan`` is "" where the general one holds.
-
-    ``class_connections`` is how many connections somebody wished for each class of
-    recipients; it is kept for those who ask, and limits nothing.
-    """
+    """A provider's settings; ``retry_plan`` is "" where the general one holds."""
 
     name: str
     kind: Kind = Kind.SMTP
@@ -63,9 +56,6 @@ class NewProvider:
     retry_plan: str = ""
     delivered_by: DeliveredBy = DeliveredBy.AUTO
     limits: Limits = NO_LIMITS
-    class_connections: Mapping[RecipientClass, int] = field(
-        default_factory=lambda: MappingProxyType({})
-    )
 
     @property
     def connection(self) -> tuple[object, ...]:

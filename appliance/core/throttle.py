@@ -1,4 +1,4 @@
-"""How much mail an upstream takes in a time, as values without a clock.
+"""How much mail an upstream takes, in a time and at a time, as values without a clock.
 
 A bucket holds tokens; a delivery that goes takes one. It is full at first, holds as
 many as may go in its period, and fills at that rate: who sends evenly sends the
@@ -24,19 +24,29 @@ PLENTY = 1 << 62  # tokens, where nothing limits
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """At most so many deliveries in an hour and in a second; None is any number."""
+    """At most so many deliveries in an hour, in a second, and under way at a time.
+
+    None is any number. A connection carries mail of several kinds in turn, so it is the
+    mails that ``at_once`` counts: they are on no more connections than that.
+    """
 
     per_hour: int | None = None
     per_second: int | None = None
+    at_once: int | None = None
 
     def __bool__(self) -> bool:
         """True if it limits anything."""
-        return self.per_hour is not None or self.per_second is not None
+        return any(one is not None for one, _ in self._parts)
 
     def __str__(self) -> str:
-        """The limit as an operator writes it: ``100/h``, ``5/s``."""
-        parts = ((self.per_hour, "h"), (self.per_second, "s"))
-        return ", ".join(f"{rate}/{unit}" for rate, unit in parts if rate is not None)
+        """The limit as an operator writes it: ``100/h``, ``5/s``, ``3/c``."""
+        return ", ".join(
+            f"{one}/{unit}" for one, unit in self._parts if one is not None
+        )
+
+    @property
+    def _parts(self) -> tuple[tuple[int | None, str], ...]:
+        return (self.per_hour, "h"), (self.per_second, "s"), (self.at_once, "c")
 
 
 UNLIMITED = Limit()
@@ -56,9 +66,9 @@ NO_LIMITS = Limits()
 
 def check_limit(limit: Limit) -> str:
     """What is wrong with a limit, "" if nothing is."""
-    for rate in (limit.per_hour, limit.per_second):
-        if rate is not None and not 1 <= rate <= MAX_RATE:
-            return f"a limit is a whole number from 1 to {MAX_RATE}, not {rate}"
+    for one in (limit.per_hour, limit.per_second, limit.at_once):
+        if one is not None and not 1 <= one <= MAX_RATE:
+            return f"a limit is a whole number from 1 to {MAX_RATE}, not {one}"
     return ""
 
 
@@ -130,7 +140,10 @@ FULL_BUCKET = Bucket()
 
 @dataclass(frozen=True, slots=True)
 class Fare:
-    """What one delivery takes a token of, to be given back if it did not go."""
+    """The limits that one delivery is under.
+
+    It took a token of each, to be given back if it did not go, and holds a place.
+    """
 
     provider: ProviderId
     recipient_class: RecipientClass

@@ -49,6 +49,8 @@ class Ledger:
         self._flying: dict[DeliveryId, Copy] = {}
         self._deliveries: Counter[tuple[ProviderId, SubAccountId]] = Counter()
         self._bytes_of: Counter[SubAccountId] = Counter()
+        self._fares: dict[DeliveryId, Fare] = {}
+        self._fares_of: Counter[Fare] = Counter()
         self._on_the_way = 0  # settlements that the store has and not yet written
         self._unrecorded: list[Settlement] = []
         self._written = trio.Event()  # the next settlement, or could not be
@@ -65,12 +67,15 @@ class Ledger:
     @property
     def in_flight(self) -> InFlight:
         """Whose deliveries are in flight, and where, at this moment."""
-        return InFlight(+self._deliveries, +self._bytes_of)
+        return InFlight(+self._deliveries, +self._bytes_of, +self._fares_of)
 
     def open(self, copies: Sequence[Copy]) -> None:
         """Take claimed deliveries in."""
         for copy in copies:
             self._flying[copy.id] = copy
+            fare = self._fare_of(copy)
+            if fare is not None:
+                self._fares[copy.id] = fare
             self._count(copy, 1)
 
     def settle(self, settlement: Settlement) -> None:
@@ -80,7 +85,7 @@ class Ledger:
         """
         copy = self._flying[settlement.delivery]
         if settlement.attempts == copy.attempts:
-            settlement = replace(settlement, fare=self._fare_of(copy))
+            settlement = replace(settlement, fare=self._fares.get(copy.id))
         self._on_the_way += 1
         done = partial(self._on_written, settlement)
         self._store.write_later(deliveries.settle, settlement, done)
@@ -107,8 +112,7 @@ class Ledger:
         left = [delivery for delivery in self._flying if delivery not in known]
         try:
             if left:
-                fares = [self._fare_of(self._flying[one]) for one in left]
-                taken = [fare for fare in fares if fare is not None]
+                taken = [self._fares[one] for one in left if one in self._fares]
                 await self._store.write(deliveries.release, left, now_ns, taken)
                 log.info("relay.released", deliveries=len(left))
         except StoreUnavailable as error:  # the next start finds them
@@ -126,9 +130,12 @@ class Ledger:
             return
         copy = self._flying.pop(settlement.delivery)
         self._count(copy, -1)
+        self._fares.pop(copy.id, None)
         self._settled()
 
     def _count(self, copy: Copy, one: int) -> None:
         self._deliveries[copy.provider, copy.sub_account] += one
         self._bytes_of[copy.sub_account] += one * copy.size_bytes
         self.size_bytes += one * copy.size_bytes
+        if copy.id in self._fares:
+            self._fares_of[self._fares[copy.id]] += one

@@ -8,7 +8,7 @@ claim to claim. It knows four kinds:
   taken, or moves to the queue of the limit that blocks it, once, and out of the way;
 - of a provider that is down: nothing but what may overflow is read, and only if
   somebody else can take it now;
-- of a limit: as many are read as there are tokens;
+- of a limit: as many are read as there are tokens and places;
 - of what is not drawn yet, or whose provider is gone: each is drawn a provider, and is
   taken or waits there.
 """
@@ -72,7 +72,14 @@ def claim(
     standing = load_standing(tx, now_ns, max(1, limit) + 1)
     taking.shared = standing.shared
     one = _Claim(
-        tx, now_ns, standing, taking, down=down, classify=classify, rounds=rounds
+        tx,
+        now_ns,
+        standing,
+        taking,
+        in_flight=in_flight,
+        down=down,
+        classify=classify,
+        rounds=rounds,
     )
     for queue in rounds.order(standing.queues) if limit else ():
         one.serve(queue)
@@ -90,6 +97,7 @@ class _Claim:
         standing: Standing,
         taking: Taking,
         *,
+        in_flight: InFlight,
         down: Mapping[ProviderId, Restraint],
         classify: Classify,
         rounds: Rounds,
@@ -102,7 +110,12 @@ class _Claim:
         self._down = down
         self._rounds = rounds
         self._tokens = Tokens.of(
-            standing.throttles, standing.waiting, now_ns, names, classify
+            standing.throttles,
+            standing.waiting,
+            now_ns,
+            names,
+            classify,
+            flying=in_flight.fares,
         )
         self._choosing = Choosing(tx, classify, names)
         self._taken: list[Row] = []
@@ -213,7 +226,7 @@ class _Claim:
     def _park(
         self, row: DueRow, provider: ProviderId, throttle: Throttle, why: str
     ) -> None:
-        """Have it wait for a token, out of the way of other mail."""
+        """Have it wait for a token or a place, out of the way of other mail."""
         if not throttle.left:
             self._tokens.hold(throttle)
         throttle.queued = True

@@ -1,6 +1,6 @@
 """The limits of providers as rows; the tokens beside them are ``throttle.py``'s.
 
-A limit that is lifted keeps its row, without rates: mail may stand in its queue, and
+A limit that is lifted keeps its row, without numbers: mail may stand in its queue, and
 finds there that nothing holds it any more.
 """
 
@@ -18,15 +18,17 @@ OVERALL, CLASS, DOMAIN = "overall", "class", "domain"
 def save_limits(tx: Tx, provider: ProviderId, limits: Limits) -> None:
     """Make these the limits of the provider; what is left of those that stay, stays."""
     tx.db.execute(
-        "UPDATE throttle SET per_hour = NULL, per_second = NULL WHERE provider = ?",
+        "UPDATE throttle SET per_hour = NULL, per_second = NULL, at_once = NULL"
+        " WHERE provider = ?",
         (provider,),
     )
     tx.db.executemany(
-        "INSERT INTO throttle (provider, scope, key, per_hour, per_second)"
-        " VALUES (?, ?, ?, ?, ?) ON CONFLICT (provider, scope, key) DO UPDATE SET"
-        " per_hour = excluded.per_hour, per_second = excluded.per_second",
+        "INSERT INTO throttle (provider, scope, key, per_hour, per_second, at_once)"
+        " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (provider, scope, key) DO UPDATE SET"
+        " per_hour = excluded.per_hour, per_second = excluded.per_second,"
+        " at_once = excluded.at_once",
         [
-            (provider, scope, key, limit.per_hour, limit.per_second)
+            (provider, scope, key, limit.per_hour, limit.per_second, limit.at_once)
             for scope, key, limit in _each(limits)
         ],
     )
@@ -36,8 +38,8 @@ def load_limits(view: View, only: ProviderId | None) -> dict[ProviderId, Limits]
     """The limits of each provider that has any, or of one."""
     found: dict[ProviderId, dict[tuple[str, str], Limit]] = {}
     for provider, scope, key, *rates in view.db.execute(
-        "SELECT provider, scope, key, per_hour, per_second FROM throttle"
-        " WHERE (per_hour IS NOT NULL OR per_second IS NOT NULL)"
+        "SELECT provider, scope, key, per_hour, per_second, at_once FROM throttle"
+        " WHERE coalesce(per_hour, per_second, at_once) IS NOT NULL"
         " AND (:only IS NULL OR provider = :only) ORDER BY id",
         {"only": only},
     ):

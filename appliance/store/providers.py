@@ -1,13 +1,9 @@
 """Upstream servers; their passwords are sealed, of their event keys there is a hash."""
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 from uuid import UUID
-
-import msgspec
 
 from appliance.core.credential import hash_key, hint_of
 from appliance.core.ids import ProviderId, uuid7
@@ -19,7 +15,6 @@ from appliance.core.provider import (
     Provider,
     Security,
 )
-from appliance.core.recipient_class import RecipientClass
 from appliance.core.throttle import NO_LIMITS, Limits
 from appliance.store.delivered_by import set_delivered_by
 from appliance.store.limits import load_limits, save_limits
@@ -27,7 +22,6 @@ from appliance.store.transaction import Tx, View, to_uuid
 
 __all__ = ["NewProvider"]  # where most who add a provider look for it
 MAX_HURRIED = 1_000  # deliveries: few were under way when it went down
-_numbers = msgspec.json.Decoder(dict[str, int]).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +49,8 @@ def add_provider(tx: Tx, new: NewProvider, *, event_key: str = "") -> Provider |
     id_ = tx.db.execute(
         "INSERT INTO provider (uuid, name, kind, host, port, security, username,"
         " password_sealed, auth_method, verify_certificate, max_connections,"
-        " retry_plan, class_connections, created_ns)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " retry_plan, created_ns)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (uuid.bytes, *_settings(tx, uuid, new), time.time_ns()),
     ).lastrowid
     assert id_ is not None
@@ -79,7 +73,7 @@ def update_provider(tx: Tx, provider: ProviderId, new: NewProvider) -> Provider 
     tx.db.execute(
         "UPDATE provider SET name = ?, kind = ?, host = ?, port = ?, security = ?,"
         " username = ?, password_sealed = ?, auth_method = ?, verify_certificate = ?,"
-        " max_connections = ?, retry_plan = ?, class_connections = ? WHERE id = ?",
+        " max_connections = ?, retry_plan = ? WHERE id = ?",
         (*_settings(tx, old.uuid, new), provider),
     )
     _note_delivered_by(tx, provider, new, old)
@@ -173,7 +167,6 @@ def _is_taken(view: View, name: str, by_other_than: ProviderId | None) -> bool:
 
 
 def _settings(tx: Tx, uuid: UUID, new: NewProvider) -> tuple[str | int | bytes, ...]:
-    connections = {one.value: most for one, most in new.class_connections.items()}
     return (
         new.name,
         new.kind.value,
@@ -186,7 +179,6 @@ def _settings(tx: Tx, uuid: UUID, new: NewProvider) -> tuple[str | int | bytes, 
         new.verify_certificate,
         new.max_connections,
         new.retry_plan,
-        msgspec.json.encode(connections).decode(),
     )
 
 
@@ -195,8 +187,7 @@ def _load(view: View, only: ProviderId | None) -> list[Provider]:
     rows = view.db.execute(
         "SELECT id, uuid, name, kind, host, port, security, username, password_sealed,"
         " auth_method, verify_certificate, max_connections, retry_plan,"
-        " class_connections, event_key_hint, tested_ns, created_ns, agent_last_seen_ns,"
-        " delivered_by"
+        " event_key_hint, tested_ns, created_ns, agent_last_seen_ns, delivered_by"
         " FROM provider WHERE :only IS NULL OR id = :only ORDER BY id",
         {"only": only},
     )
@@ -220,18 +211,11 @@ def _provider(view: View, row: tuple[Any, ...], limits: Limits) -> Provider:
         max_connections=row[11],
         retry_plan=row[12],
         limits=limits,
-        class_connections=_connections(row[13]),
-        event_key_hint=row[14],
-        tested_ns=row[15],
-        created_ns=row[16],
-        agent_last_seen_ns=row[17],
-        delivered_by=DeliveredBy(row[18]),
-    )
-
-
-def _connections(text: str) -> Mapping[RecipientClass, int]:
-    return MappingProxyType(
-        {RecipientClass(name): most for name, most in _numbers(text).items()}
+        event_key_hint=row[13],
+        tested_ns=row[14],
+        created_ns=row[15],
+        agent_last_seen_ns=row[16],
+        delivered_by=DeliveredBy(row[17]),
     )
 
 

@@ -13,7 +13,7 @@ THROTTLE = (
     "json_object('id', t.id, 'provider', t.provider, 'scope', t.scope, 'key', t.key,"
     " 'per_hour', t.per_hour, 'per_second', t.per_second, 'hour_left', t.hour_left,"
     " 'second_left', t.second_left, 'at_us', t.at_us, 'since_ns', t.since_ns,"
-    " 'seen_ns', t.seen_ns)"
+    " 'seen_ns', t.seen_ns, 'at_once', t.at_once)"
 )
 
 
@@ -31,11 +31,12 @@ class ThrottleRow(msgspec.Struct, frozen=True):
     at_us: int
     since_ns: int | None
     seen_ns: int | None
+    at_once: int | None
 
     @property
     def limit(self) -> Limit:
         """What may go."""
-        return Limit(self.per_hour, self.per_second)
+        return Limit(self.per_hour, self.per_second, self.at_once)
 
     def bucket(self, now_us: int) -> Bucket:
         """What is left of it now."""

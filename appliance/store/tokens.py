@@ -1,7 +1,9 @@
-"""The tokens of all limits during one claim.
+"""The tokens and places of all limits during one claim.
 
 What is taken is written in the claim's own transaction, so a crash loses a few tokens
-at most and never finds one twice. A provider without limits costs nothing here.
+at most and never finds one twice. A place is free again when its mail is settled, so
+it is not written, and mail that waits for one only is not held back by a limit for as
+long: a slow upstream ends no mail. A provider without limits costs nothing here.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -9,9 +11,10 @@ from dataclasses import dataclass, field
 
 from appliance.core.delivery import State
 from appliance.core.ids import ProviderId
+from appliance.core.in_flight import NOTHING
 from appliance.core.mailbox_hosts import class_of_domain
 from appliance.core.recipient_class import RecipientClass
-from appliance.core.throttle import PLENTY, Bucket
+from appliance.core.throttle import PLENTY, Bucket, Fare
 from appliance.store.limits import CLASS, DOMAIN, OVERALL
 from appliance.store.rows import Row, update_rows
 from appliance.store.throttle import ThrottleRow
@@ -35,7 +38,8 @@ class Throttle:
 
     row: ThrottleRow
     bucket: Bucket
-    left: int
+    tokens: int
+    places: int
     queued: bool  # mail waits for it: what comes new stands behind that
     taken: int = 0
     held: int = 0  # of those, how many had waited for it
@@ -45,6 +49,11 @@ class Throttle:
     def id(self) -> int:
         """The number of the queue of what waits for it."""
         return self.row.id
+
+    @property
+    def left(self) -> int:
+        """How many may go now."""
+        return min(self.tokens, self.places)
 
 
 @dataclass(slots=True)
@@ -67,21 +76,41 @@ class Tokens:
         now_ns: int,
         names: Mapping[ProviderId, str],
         classify: Classify,
+        *,
+        flying: Mapping[Fare, int] = NOTHING.fares,
     ) -> "Tokens":
-        """The limits as they are at ``now_ns``; mail waits for those in ``queued``."""
+        """The limits as they are at ``now_ns``; mail waits for those in ``queued``.
+
+        Of those who only look, ``flying`` is empty: nobody else knows what is under
+        way, and it is soon over.
+        """
         tokens = cls(now_ns, names, classify)
         for row in rows:
             if row.limit:
                 tokens._add(row, row.id in queued)
+        tokens._seat(flying)
         return tokens
 
     def _add(self, row: ThrottleRow, queued: bool) -> None:  # noqa: FBT001 - one call
         bucket = row.bucket(self.now_ns // 1_000)
-        one = Throttle(row, bucket, bucket.tokens(row.limit), queued)
+        places = PLENTY if row.at_once is None else row.at_once
+        one = Throttle(row, bucket, bucket.tokens(row.limit), places, queued)
         self.all[row.provider, row.scope, row.key] = self.by_id[row.id] = one
         kind = {CLASS: self.classed, DOMAIN: self.domained}.get(row.scope)
         if kind is not None:
             kind.add(row.provider)
+
+    def _seat(self, flying: Mapping[Fare, int]) -> None:
+        """Take the places of what is under way."""
+        for fare, number in flying.items():
+            for scope, key in (
+                (OVERALL, ""),
+                (CLASS, fare.recipient_class.value),
+                (DOMAIN, fare.domain),
+            ):
+                one = self.all.get((fare.provider, scope, key))
+                if one is not None:
+                    one.places = max(0, one.places - number)
 
     # --- asking ------------------------------------------------------------------
 
@@ -158,19 +187,20 @@ class Tokens:
         overall = self.all.get((provider, OVERALL, ""))
         for one in (overall, *self._special(provider, domain)):
             if one is not None:
-                one.left -= 1
+                one.tokens -= 1
+                one.places -= 1
                 one.taken += 1
                 one.held += one.id == queue or self._held(one, due_ns)
 
     def hold(self, one: Throttle) -> None:
         """Mail was met that this limit holds back, and nothing else."""
-        one.holds = True
+        one.holds = not one.tokens
 
     def hold_provider(self, provider: ProviderId) -> None:
         """Mail was met that the provider's own limit holds back."""
         one = self.all.get((provider, OVERALL, ""))
         if one is not None and not one.left:
-            one.holds = True
+            self.hold(one)
 
     def _held(self, one: Throttle, due_ns: int) -> bool:
         """True if mail that was due then has waited for a provider's own limit."""
@@ -184,7 +214,10 @@ class Tokens:
     # --- keeping -----------------------------------------------------------------
 
     def wake_ns(self) -> int | None:
-        """When the first of those that hold mail back gets a token."""
+        """When the first of those that hold mail back gets a token.
+
+        A place is given back by a settlement, which wakes by itself.
+        """
         waits = [self._next_ns(one) for one in self.by_id.values() if one.holds]
         return min(waits) if waits else None
 

@@ -243,7 +243,10 @@ def facts(ready: Postroom, name: str = "post") -> dict[str, Any]:
 
 
 RATES = ("--max-rate-per-hour", "1000", "--max-rate-per-second", "5")
-RULES = ("--limit", "gmail=100/h", "--limit", "gmail=2/s", "--limit", "Example.COM=7/h")
+RULES = (
+    *("--limit", "gmail=100/h", "--limit", "gmail=2/s", "--limit", "Example.COM=7/h"),
+    *("--limit", "gmail=3/c"),
+)
 
 
 def test_limits_are_set_when_it_is_added(ready: Postroom) -> None:
@@ -251,11 +254,11 @@ def test_limits_are_set_when_it_is_added(ready: Postroom) -> None:
     assert ready("provider", "add", "post", *at(1), "--no-test", *RATES, *RULES)
     assert facts(ready)["limits"] == {
         "overall": "1000/h, 5/s",
-        "classes": {"gmail": "100/h, 2/s"},
+        "classes": {"gmail": "100/h, 2/s, 3/c"},
         "domains": {"example.com": "7/h"},
     }
     shown = ready("provider", "list").stdout
-    assert "1000/h, 5/s; gmail 100/h, 2/s; example.com 7/h" in shown
+    assert "1000/h, 5/s; gmail 100/h, 2/s, 3/c; example.com 7/h" in shown
 
 
 def test_what_is_not_said_of_a_rate_is_a_setting(
@@ -281,6 +284,7 @@ WRONG = (
     ("--limit", "gmail"),
     ("--limit", "gmail=100"),
     ("--limit", "gmail=0/h"),
+    ("--limit", "gmail=0/c"),
     ("--limit", "gmail=1/d"),
     ("--limit", "nosuch=1/h"),
     ("--limit", "=1/h"),

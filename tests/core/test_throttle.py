@@ -18,7 +18,7 @@ from appliance.core.throttle import (
 
 START_US = 1_700_000_000 * SECOND_US
 rates = st.one_of(st.none(), st.integers(1, 1_000), st.integers(1, MAX_RATE))
-limits = st.builds(Limit, rates, rates)
+limits = st.builds(Limit, rates, rates, rates)
 
 
 def drain(bucket: Bucket, limit: Limit, now_us: int) -> tuple[Bucket, int]:
@@ -124,3 +124,4 @@ def test_limits_of_zero_or_below_are_refused(rate: int) -> None:
     """Who wants no mail there takes the provider out of its pools."""
     assert str(rate) in check_limit(Limit(per_hour=rate))
     assert str(rate) in check_limit(Limit(per_second=rate))
+    assert str(rate) in check_limit(Limit(at_once=rate))

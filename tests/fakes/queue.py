@@ -13,7 +13,7 @@ from appliance.core.in_flight import InFlight
 from appliance.core.message import NewMessage, Request
 from appliance.core.pool import NewPool, Pool, by_shares
 from appliance.core.provider import Provider
-from appliance.core.throttle import NO_LIMITS, Limits
+from appliance.core.throttle import NO_LIMITS, Fare, Limits
 from appliance.store.accounts import create_account
 from appliance.store.claim import claim
 from appliance.store.database import Store
@@ -23,6 +23,7 @@ from appliance.store.messages import accept
 from appliance.store.pools import add_pool
 from appliance.store.providers import NewProvider, add_provider
 from appliance.store.rows import Value
+from appliance.store.tokens import class_by_name
 from appliance.store.transaction import Tx, View
 from tests.fakes.store import NOW_NS, Seeded, open_temp_store, seed, sent
 
@@ -68,7 +69,8 @@ class Queue:
     ) -> list[Copy]:
         """What a claim takes; it is in flight from now on."""
         in_flight = InFlight(
-            Counter((one.provider, one.sub_account) for one in self.flying)
+            Counter((one.provider, one.sub_account) for one in self.flying),
+            fares=Counter(map(_fare, self.flying)),
         )
         copies = await self.store.write(
             claim,
@@ -157,3 +159,8 @@ async def open_again(folder: Path, queue: Queue) -> AsyncIterator[Queue]:
     """The same queue in another process: with its rows and no memory of it."""
     async with open_temp_store(folder) as store:
         yield Queue(store, queue.seeded, queue.tenants)
+
+
+def _fare(copy: Copy) -> Fare:
+    domain = copy.recipient.domain
+    return Fare(copy.provider, class_by_name(domain), domain)

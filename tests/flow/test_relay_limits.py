@@ -1,5 +1,6 @@
 """A relay that keeps to the limits of its upstreams, over a real store and socket."""
 
+from collections import Counter
 from pathlib import Path
 
 import trio
@@ -16,7 +17,7 @@ from appliance.store.messages import list_recent
 from appliance.store.transaction import View
 from tests.fakes.floor import Floor, floor
 from tests.fakes.queue import HOUR_NS, SECOND_NS
-from tests.fakes.upstream import Close, Script
+from tests.fakes.upstream import Close, Hold, Say, Script
 
 
 async def limit(made: Floor, limits: Limits) -> None:
@@ -90,6 +91,23 @@ async def test_a_class_that_waits_holds_up_nobody(tmp_path: Path) -> None:
 
         told = await made.store.read(reasons)
         assert told == {"limit 1/h of gmail at upstream"}
+
+
+async def test_a_class_is_on_no_more_connections_than_it_may_be(tmp_path: Path) -> None:
+    """However many there are and idle; what ends makes room, without a pause."""
+    go_on = trio.Event()
+    slow = Script({"DOT": (Hold(go_on), Say("250 2.0.0 ok"))})
+    async with floor(tmp_path, slow) as made:
+        gmail = {RecipientClass.GMAIL: Limit(at_once=2)}
+        await limit(made, Limits(classes=gmail))
+        await made.send(*["a@gmail.com"] * 6, "b@rcpt.test", "c@rcpt.test")
+        while len(made.upstream.received) < 4:
+            await trio.testing.wait_all_tasks_blocked(0.01)
+        await later(made, HOUR_NS)
+        to = Counter(one.recipients[0] for one in made.upstream.received)
+        assert to == {"<a@gmail.com>": 2, "<b@rcpt.test>": 1, "<c@rcpt.test>": 1}
+        go_on.set()
+        await made.until_events(EventType.SENT, 8)
 
 
 async def test_an_outage_costs_no_token(tmp_path: Path) -> None:

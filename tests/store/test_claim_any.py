@@ -38,14 +38,22 @@ MOST = 12
 DOMAINS = ("x.example", "gmail.com", "small.example")
 rates = st.sampled_from([None, 1, 7, 60])
 limits = st.builds(
-    lambda a, b, c: Limits(
-        Limit(a), {RecipientClass.GMAIL: Limit(b)}, {"small.example": Limit(None, c)}
+    lambda a, b, c, d: Limits(
+        Limit(a),
+        {RecipientClass.GMAIL: Limit(b, at_once=d)},
+        {"small.example": Limit(None, c)},
     ),
+    rates,
     rates,
     rates,
     rates,
 )
 places = st.integers(0, 2)
+
+
+def _fare(copy: Copy) -> Fare:
+    domain = copy.recipient.domain
+    return Fare(copy.provider, class_by_name(domain), domain)
 
 
 class Claims(RuleBasedStateMachine):
@@ -108,13 +116,14 @@ class Claims(RuleBasedStateMachine):
         """The relay looks for work."""
         flying = Counter((one.provider, one.sub_account) for one in self._flying())
         tokens = load_waits(self.tx, self.now)
+        gmail_before = self._gmail()
         taken = claim(
             self.tx,
             self.now,
             room,
             1 << 30,
             most_each=MOST,
-            in_flight=InFlight(flying),
+            in_flight=InFlight(flying, fares=Counter(map(_fare, self._flying()))),
             down=self.down,
             rounds=self.rounds,
         )
@@ -123,12 +132,22 @@ class Claims(RuleBasedStateMachine):
             assert copy.id not in self.claimed
             self.claimed[copy.id] = copy
             tokens.take(copy.provider, copy.recipient.domain)
-        assert all(one.left >= 0 for one in tokens.by_id.values())
+        assert all(one.tokens >= 0 for one in tokens.by_id.values())
+        for one in tokens.by_id.values():
+            if one.row.at_once is not None:
+                provider = ProviderId(one.row.provider)
+                now, before = self._gmail()[provider], gmail_before[provider]
+                assert now <= max(one.row.at_once, before)
         of_provider = Counter(one.provider for one in self._flying())
         assert all(number <= MOST for number in of_provider.values())
 
     def _flying(self) -> list[Copy]:
         return list(self.claimed.values())
+
+    def _gmail(self) -> Counter[ProviderId]:
+        """How many to Gmail each has; a limit may be newer than some of them."""
+        of_gmail = (one for one in self._flying() if one.recipient.domain == DOMAINS[1])
+        return Counter(one.provider for one in of_gmail)
 
     @rule()
     def send(self) -> None:
@@ -140,12 +159,7 @@ class Claims(RuleBasedStateMachine):
     @rule()
     def let_go(self) -> None:
         """Nothing was handed over, and tokens come back."""
-        fares = [
-            Fare(
-                one.provider, class_by_name(one.recipient.domain), one.recipient.domain
-            )
-            for one in self._flying()
-        ]
+        fares = [_fare(one) for one in self._flying()]
         assert release(self.tx, list(self.claimed), self.now, fares) == len(fares)
         self.claimed.clear()
 

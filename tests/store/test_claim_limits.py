@@ -129,6 +129,65 @@ async def test_a_waiting_tenant_gets_the_next_token(tmp_path: Path) -> None:
         assert "b" in [one.recipient.local for one in taken[:2]]
 
 
+async def test_no_more_of_a_class_is_under_way_than_may_be(tmp_path: Path) -> None:
+    """The others flow on; a mail that is settled makes room for the next."""
+    async with open_queue(tmp_path) as queue:
+        pool = await queue.limited(Limits(classes={GMAIL: Limit(at_once=2)}))
+        await queue.put(5, to="a@gmail.com", pool=pool)
+        await queue.put(3, to="b@other.example", pool=pool)
+        copies = await queue.claim_all()
+        domains = Counter(one.recipient.domain for one in copies)
+        assert domains == {"gmail.com": 2, "other.example": 3}
+        waits = Counter(await queue.column("waits_for"))
+        assert waits == {"": 5, "limit 2/c of gmail at post": 3}
+        # A settlement wakes whoever claims, so there is no time to wait for.
+        assert (queue.rounds.wake_ns, queue.rounds.more) == (None, False)
+        queue.now_ns += HOUR_NS
+        assert await queue.claim_all() == []
+        for left in (1, 1, 1, 0, 0):
+            first = next(one for one in queue.flying if one.recipient.domain[0] == "g")
+            await queue.send([first])
+            assert len(await queue.claim_all()) == left
+
+
+async def test_places_are_a_domain_s_as_well(tmp_path: Path) -> None:
+    """Beside a rate, of which a mail takes a token once, whatever it waited for."""
+    async with open_queue(tmp_path) as queue:
+        limit = Limit(per_hour=3, at_once=2)
+        pool = await queue.limited(Limits(domains={"slow.example": limit}))
+        await queue.put(4, to="a@slow.example", pool=pool)
+        await queue.put(2, to="b@other.example", pool=pool)
+        assert len(await queue.claim_all()) == 4
+        await queue.send([*queue.flying])
+        assert len(await queue.claim_all()) == 1
+        await queue.send([*queue.flying])
+        assert await queue.claim_all() == []
+        queue.now_ns += HOUR_NS // 3
+        assert len(await queue.claim_all()) == 1
+
+
+async def test_a_slow_upstream_ends_no_mail(tmp_path: Path) -> None:
+    """Who waits for a place waits for other mail to end, and not for a limit."""
+    async with open_queue(tmp_path) as queue:
+        pool = await queue.limited(Limits(classes={GMAIL: Limit(at_once=1)}))
+        await queue.put(3, to="a@gmail.com", pool=pool)
+        for _ in range(4):
+            await tick(queue, 1)
+        assert await queue.store.write(give_up, queue.now_ns, 2 * HOUR_NS) == 0
+
+
+async def test_a_rate_still_ends_waiting_beside_places(tmp_path: Path) -> None:
+    """Whatever is under way meanwhile."""
+    async with open_queue(tmp_path) as queue:
+        limit = Limit(per_hour=1, at_once=1)
+        pool = await queue.limited(Limits(classes={GMAIL: limit}))
+        await queue.put(9, to="a@gmail.com", pool=pool)
+        for _ in range(4):
+            await queue.send([*queue.flying])
+            await tick(queue, 1)
+        assert await queue.store.write(give_up, queue.now_ns, 2 * HOUR_NS)
+
+
 async def test_a_limit_that_is_lifted_lets_all_go(tmp_path: Path) -> None:
     """Nothing stays where nothing holds it any more."""
     async with open_queue(tmp_path) as queue:

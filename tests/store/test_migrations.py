@@ -226,3 +226,28 @@ def fill(db: sqlite3.Connection, table: str, **known: object) -> None:
     names, marks = ", ".join(given), ", ".join("?" * len(given))
     sql = f"INSERT INTO {table} ({names}) VALUES ({marks})"  # noqa: S608  our own names
     db.execute(sql, list(given.values()))
+
+
+def test_what_was_said_of_connections_becomes_a_limit(
+    db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside the rates that were there; of whoever said nothing there is none."""
+    steps = schema_steps()
+    monkeypatch.setattr(migrations, "schema_steps", lambda: steps[:7])
+    migrate(db)
+    for number, said in ((1, '{"gmail":3,"yahoo":5}'), (2, "{}")):
+        db.execute(
+            "INSERT INTO provider (id, uuid, name, kind, host, port, security,"
+            " username, password_sealed, auth_method, verify_certificate,"
+            " max_connections, retry_plan, class_connections) VALUES"
+            " (?, ?, 'p' || ?1, 'smtp', 'h', 25, 'none', '', x'', 'auto', 1, 5, '', ?)",
+            (number, bytes([number] * 16), said),
+        )
+    db.execute(
+        "INSERT INTO throttle (provider, scope, key, per_hour)"
+        " VALUES (1, 'class', 'gmail', 100)"
+    )
+    monkeypatch.setattr(migrations, "schema_steps", lambda: steps)
+    migrate(db)
+    rows = db.execute("SELECT provider, key, per_hour, at_once FROM throttle")
+    assert rows.fetchall() == [(1, "gmail", 100, 3), (1, "yahoo", None, 5)]

@@ -35,8 +35,13 @@ NEW = NewProvider(
     verify_certificate=False,
     max_connections=7,
     retry_plan="5m,1h",
-    limits=Limits(Limit(1000), {RecipientClass.GMAIL: Limit(None, 2)}),
-    class_connections={RecipientClass.YAHOO: 3},
+    limits=Limits(
+        Limit(1000),
+        {
+            RecipientClass.GMAIL: Limit(None, 2),
+            RecipientClass.YAHOO: Limit(at_once=3),
+        },
+    ),
 )
 
 

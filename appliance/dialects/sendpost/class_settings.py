@@ -1,8 +1,8 @@
 """The 27 ``<class>Settings`` of a provider: a limit for each kind of recipient.
 
 Each is a string that holds JSON, as on the vendor's own object (spec 10.4), or
-that JSON itself. What else a setting says is ignored; how many connections it
-wants is kept and shown, and limits nothing.
+that JSON itself: how much mail in an hour, and on how many connections at a time.
+What else a setting says is ignored.
 """
 
 from collections.abc import Iterator, Mapping

@@ -113,7 +113,6 @@ def _joined(
             else body.verify_certificate
         ),
         limits=_limits(base.limits, body, rules),
-        class_connections=_connections(base.class_connections, rules),
     )
 
 
@@ -130,17 +129,11 @@ def _limits(
         overall = replace(overall, per_hour=body.max_rate_per_hour)
     classes = dict(base.classes)
     for one, rule in rules.items():
-        limit = replace(classes.pop(one, UNLIMITED), per_hour=rule.per_hour)
+        before = classes.pop(one, UNLIMITED)
+        limit = replace(before, per_hour=rule.per_hour, at_once=rule.connections)
         if limit:
             classes[one] = limit
     return replace(base, overall=overall, classes=classes)
-
-
-def _connections(
-    base: Mapping[RecipientClass, int], rules: Mapping[RecipientClass, ClassRule]
-) -> Mapping[RecipientClass, int]:
-    wanted = {one: rule.connections for one, rule in rules.items()}
-    return {one: most for one, most in {**base, **wanted}.items() if most is not None}
 
 
 def _check_login(settings: NewProvider, body: ProviderBody) -> Problem | None:

@@ -12,7 +12,6 @@ import msgspec
 from appliance.core.ids import AccountId
 from appliance.core.provider import Provider, Security
 from appliance.core.recipient_class import RecipientClass
-from appliance.core.throttle import UNLIMITED
 from appliance.dialects.failures import FAILURE_WORDS
 from appliance.dialects.sendpost.answer import JSON_TYPE, Answer
 from appliance.dialects.sendpost.class_settings import ClassRule, class_columns
@@ -104,10 +103,9 @@ def render_test(steps: Sequence[ProbeStep], security: Security) -> Answer:
 
 
 def _rules(one: Provider) -> dict[RecipientClass, ClassRule]:
-    limits, connections = one.limits.classes, one.class_connections
     return {
-        each: ClassRule(limits.get(each, UNLIMITED).per_hour, connections.get(each))
-        for each in {*limits, *connections}
+        each: ClassRule(limit.per_hour, limit.at_once)
+        for each, limit in one.limits.classes.items()
     }
 
 

@@ -29,8 +29,13 @@ OLD = Provider(
     username="me",
     password="secret",
     retry_plan="5m",
-    limits=Limits(Limit(1000, 5), {RecipientClass.GMAIL: Limit(50, 2)}),
-    class_connections={RecipientClass.YAHOO: 3},
+    limits=Limits(
+        Limit(1000, 5),
+        {
+            RecipientClass.GMAIL: Limit(50, 2),
+            RecipientClass.YAHOO: Limit(at_once=3),
+        },
+    ),
     id=ProviderId(4),
     uuid=UUID(int=4),
     created_ns=7,
@@ -86,8 +91,13 @@ def test_every_field_of_the_specification_arrives() -> None:
         auth_method=AuthMethod.LOGIN,
         verify_certificate=False,
         max_connections=7,
-        limits=Limits(Limit(500), {RecipientClass.YAHOO: Limit(20)}),
-        class_connections={RecipientClass.GMAIL: 10},
+        limits=Limits(
+            Limit(500),
+            {
+                RecipientClass.YAHOO: Limit(20),
+                RecipientClass.GMAIL: Limit(at_once=10),
+            },
+        ),
     )
     assert not read.with_pool
     assert (read.test_from, read.test_to) == (
@@ -185,8 +195,11 @@ def test_a_change_leaves_the_rest() -> None:
     )
     changed = wish(maxRatePerHour=9, gmailSettings={"maxRatePerHour": 7}).change(OLD)
     assert isinstance(changed, NewProvider)
-    assert changed.limits == Limits(Limit(9, 5), {RecipientClass.GMAIL: Limit(7, 2)})
-    assert changed.class_connections == OLD.class_connections
+    yahoo = OLD.limits.classes[RecipientClass.YAHOO]
+    assert changed.limits == Limits(
+        Limit(9, 5),
+        {RecipientClass.GMAIL: Limit(7, 2), RecipientClass.YAHOO: yahoo},
+    )
 
 
 def test_null_lifts_a_limit() -> None:
@@ -197,7 +210,6 @@ def test_null_lifts_a_limit() -> None:
     assert changed.limits == Limits(
         Limit(None, 5), {RecipientClass.GMAIL: Limit(None, 2)}
     )
-    assert changed.class_connections == {}
 
 
 def test_an_answer_that_is_sent_back_changes_nothing() -> None:

@@ -42,8 +42,13 @@ ONE = Provider(
     username="me",
     password="hunter2",
     auth_method=AuthMethod.PLAIN,
-    limits=Limits(Limit(1000), {RecipientClass.GMAIL: Limit(100)}),
-    class_connections={RecipientClass.GMAIL: 10, RecipientClass.YAHOO: 5},
+    limits=Limits(
+        Limit(1000),
+        {
+            RecipientClass.GMAIL: Limit(100, None, 10),
+            RecipientClass.YAHOO: Limit(at_once=5),
+        },
+    ),
     id=ProviderId(101),
     uuid=UUID(int=1),
     event_key_hint="x9Qz",
