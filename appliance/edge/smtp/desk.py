@@ -193,29 +193,38 @@ class Session:
         if desk.guard.blocked_until_ns(address):
             return BLOCKED
         dialect = find_dialect(given.username)
-        credential = await self._find(dialect, given)
+        sure = await self._catch_up()
+        credential = desk.keys.log_in(
+            dialect.name, given.username, given.password, ip_address(address)
+        )
         if credential is None or credential.sub_account is None:
-            log.warning("smtp.login_refused", peer=address, door=self._peer.door)
-            await desk.guard.failed(address)
-            return dialect.refuse(Refusal(Reason.LOGIN_REFUSED), Moment.LOGIN)
+            return await self._turn_away(dialect, sure=sure)
         desk.guard.succeeded(address)
         self._admit(dialect, credential, Origin(credential.sub_account, credential))
         if is_test_key(given.password):
             self._pool = SANDBOX_POOL
         return dialect.logged_in()
 
-    async def _find(
-        self, dialect: SubmissionDialect, given: Login
-    ) -> Credential | None:
-        """The credential; what another process wrote a moment ago counts already."""
+    async def _catch_up(self) -> bool:
+        """True if what another process wrote a moment ago counts already."""
         try:
             await self._desk.directory.catch_up()
         except StoreUnavailable as error:
             log.warning("smtp.store_unavailable", error=error)
-        address = ip_address(self._peer.address)
-        return self._desk.keys.log_in(
-            dialect.name, given.username, given.password, address
-        )
+            return False
+        return True
+
+    async def _turn_away(self, dialect: SubmissionDialect, *, sure: bool) -> Reply:
+        """The answer to a login that is not known; if we are not ``sure``, for now.
+
+        A key may be newer than all that could be read, and nobody is blocked for that.
+        """
+        address = self._peer.address
+        log.warning("smtp.login_refused", peer=address, door=self._peer.door, sure=sure)
+        if not sure:
+            return dialect.refuse(Refusal(Reason.STORE_UNAVAILABLE), Moment.LOGIN)
+        await self._desk.guard.failed(address)
+        return dialect.refuse(Refusal(Reason.LOGIN_REFUSED), Moment.LOGIN)
 
     def _admit(
         self, dialect: SubmissionDialect, credential: Credential, origin: Origin

@@ -15,6 +15,7 @@ from appliance.core.suppression import Scope, SuppressionReason
 from appliance.edge.assembly import Services, assemble
 from appliance.edge.doors import submission_manners
 from appliance.edge.smtp.desk import Peer
+from appliance.flow.directory import DirectoryKeeper
 from appliance.flow.setup import open_data
 from appliance.smtp.server import SmtpServer
 from appliance.smtp.server_events import Marker
@@ -22,6 +23,7 @@ from appliance.store.claim import claim
 from appliance.store.contents import load_contents
 from appliance.store.credentials import revoke_credential
 from appliance.store.database import Store
+from appliance.store.errors import StoreUnavailable
 from appliance.store.events import list_events
 from appliance.store.suppressions import add_suppression
 from appliance.store.transaction import Tx
@@ -96,6 +98,24 @@ async def client(tmp_path: Path) -> AsyncIterator[Client]:
     """Introduced to nobody yet."""
     async with in_memory(tmp_path) as one:
         yield one
+
+
+class Unreadable(DirectoryKeeper):
+    """Knows what it knew; the disk gives nothing that is new."""
+
+    async def catch_up(self) -> None:
+        """Cannot."""
+        raise StoreUnavailable("disk I/O error")
+
+
+async def test_a_key_that_may_be_too_new_to_be_known_is_put_off(client: Client) -> None:
+    """Postscale 5.4: 454, not 535, and no block; who is known logs in as ever."""
+    desk = client.services.desk
+    desk.directory = Unreadable(client.store, desk.directory.current)
+    for _ in range(settings_of(client.premises.folder).smtp.login_failures):
+        answer = await client.logs_in("anypost", "ap_newer")
+        assert answer == "454 4.7.0 Temporary authentication failure\r\n"
+    assert (await client.logs_in("anypost", "ap_key")).startswith("235 2.7.0 ")
 
 
 async def test_what_is_stored_is_what_came_but_for_what_is_documented(
