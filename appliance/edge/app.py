@@ -43,7 +43,7 @@ ACCOUNT_ROOTS = (
     paths.STATS,
     paths.SUB_ACCOUNT_STATS,
 )
-SUB_ACCOUNT_ROOTS = (paths.SUPPRESSIONS,)
+SUB_ACCOUNT_ROOTS = (paths.DOMAINS, paths.SUPPRESSIONS)
 # From headers, body (None: too large) and query.
 Answering: TypeAlias = Callable[
     [Sequence[tuple[bytes, bytes]], bytes | None, bytes], Awaitable[Answer]

@@ -9,6 +9,7 @@ from appliance.dialects.sendpost.contract import Contract
 from appliance.dialects.sendpost.login import KeyKind
 from appliance.edge.app import Rooms
 from appliance.edge.http.account import AccountDoor
+from appliance.edge.http.domains import DomainCalls, Hosts
 from appliance.edge.http.messages import MessageCalls
 from appliance.edge.http.pools import PoolCalls
 from appliance.edge.http.providers import ProviderCalls
@@ -35,6 +36,7 @@ from appliance.flow.provider_words import defaults_of
 from appliance.flow.returns import ReturnDesk
 from appliance.flow.stats import Statistics
 from appliance.flow.webhook_post import habits_of
+from appliance.net.dns import Resolver
 from appliance.settings import Settings
 from appliance.smtp.server import Manners as SessionManners
 from appliance.store.database import Store
@@ -97,8 +99,17 @@ def make_sub_account_door(
     """Where a sub-account looks after what is its own."""
     tell = directory.refresh_suppressions
     suppressions = SuppressionCalls(store, tell, time.time_ns)
+    domains = DomainCalls(
+        store,
+        directory.refresh,
+        time.time_ns,
+        lambda: Resolver([str(one) for one in settings.dns.nameservers]),
+        Hosts(settings.public_host, settings.bounce_host),
+        dns_seconds=settings.dns.timeout,
+    )
     contract = Contract(settings.api.default_contract)
-    return AccountDoor(keys, contract, suppressions.calls(), kind=KeyKind.SUB_ACCOUNT)
+    calls = domains.calls(), suppressions.calls()
+    return AccountDoor(keys, contract, *calls, kind=KeyKind.SUB_ACCOUNT)
 
 
 def make_desk(

@@ -14,6 +14,8 @@ SUB_ACCOUNT = f"{API}/subaccount/"  # what a sub-account's key opens
 
 SEND = f"{SUB_ACCOUNT}email"
 SEND_TEMPLATE = f"{SUB_ACCOUNT}email/template"
+DOMAINS = f"{SUB_ACCOUNT}domain"  # stands for all that begins so
+DOMAIN_CHECK = "verify"  # below a domain
 SUPPRESSIONS = f"{SUB_ACCOUNT}suppression"  # stands for all that begins so
 SUPPRESSION_COUNT = f"{SUPPRESSIONS}/count"
 
