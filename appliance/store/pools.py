@@ -29,6 +29,10 @@ from appliance.store.transaction import Tx, View, to_uuid
 SANDBOX_POOL = "sandbox"
 CAPTURE_PROVIDER = "capture"
 NO_SUCH_POOL = "there is no such pool"
+# Mail under test keys goes there, and is promised to go to nobody.
+SANDBOX_SENDS_NOTHING = (
+    f"the pool {SANDBOX_POOL} keeps mail for viewing and sends none: make another pool"
+)
 
 _PoolRow: TypeAlias = tuple[int, bytes, str, int, int, int, int | None, int]
 
@@ -240,10 +244,17 @@ def _find_fault(tx: Tx, new: NewPool, pool: PoolId | None) -> str:
         return "there is no such pool to overflow to"
     if new.overflow_pool is not None and new.overflow_pool == pool:
         return "a pool cannot overflow to itself"
-    providers = {id_ for (id_,) in tx.db.execute("SELECT id FROM provider")}
-    if not providers.issuperset(new.members):
+    return _find_wrong_member(tx, new) or check_pool(new)
+
+
+def _find_wrong_member(view: View, new: NewPool) -> str:
+    kinds = dict(view.db.execute("SELECT id, kind FROM provider").fetchall())
+    if not kinds.keys() >= set(new.members):
         return "there is no such provider"
-    return check_pool(new)
+    sends = any(kinds[one] != Kind.CAPTURE.value for one in new.members)
+    if new.name == SANDBOX_POOL and (sends or new.overflow):
+        return SANDBOX_SENDS_NOTHING
+    return ""
 
 
 def _let_go(tx: Tx, pool: PoolId) -> None:

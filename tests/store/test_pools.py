@@ -11,6 +11,7 @@ from appliance.store.claim import claim
 from appliance.store.database import Store
 from appliance.store.messages import accept
 from appliance.store.pools import (
+    SANDBOX_SENDS_NOTHING,
     add_pool,
     ensure_sandbox,
     list_pools,
@@ -240,3 +241,21 @@ async def test_a_pool_that_is_not_there_is_not_changed(
     """And says so."""
     new = by_shares("x", [(seeded.provider.id, 100)])
     assert await store.write(update_pool, PoolId(77), new) == "there is no such pool"
+
+
+async def test_nothing_that_the_sandbox_takes_is_ever_sent(
+    store: Store, seeded: Seeded
+) -> None:
+    """Mail under test keys goes there; neither a share nor overflow leads out."""
+    await store.write(ensure_sandbox)
+    sandbox = (await store.read(list_pools))[-1]
+    keeping = by_shares("sandbox", sandbox.shares)
+    real = by_shares("sandbox", [(seeded.provider.id, 100)])
+    spill = replace(keeping, overflow=True, overflow_pool=seeded.pool.id)
+    for wanted in (real, spill):
+        told = await store.write(update_pool, sandbox.id, wanted)
+        assert told == SANDBOX_SENDS_NOTHING
+    other = await store.write(update_pool, sandbox.id, replace(keeping, name="kept"))
+    assert isinstance(other, Pool)
+    assert await store.write(add_pool, real) == SANDBOX_SENDS_NOTHING
+    assert isinstance(await store.write(add_pool, keeping), Pool)
