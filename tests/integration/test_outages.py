@@ -1,6 +1,7 @@
 """A real upstream that goes away and comes back: no mail pays for it."""
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -30,6 +31,7 @@ from tests.integration.house import (
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 MAILS = 100
+IN_DOUBT, DROPPED = 69, 62
 PICKY = "check_recipient_access hash:{folder}/etc/access, permit_mynetworks"
 
 
@@ -169,6 +171,43 @@ def test_a_restart_in_an_outage_changes_nothing(
     assert max(copies.values()) == 1
     facts = events(postroom)
     assert all(codes(facts, uuid) == [PROCESSED, SENT] for uuid in ids)
+
+
+def test_an_upstream_that_reloads_and_restarts_under_load(
+    make_postroom: MakePostroom, start_postfix: StartPostfix, tell: Tell
+) -> None:
+    """All mail comes, by itself; twice only what was in doubt, and that said so.
+
+    What a stop cut off behind the final dot counts as a try, and is sent again.
+    """
+    upstream = start_postfix()
+    doubting = {"relay.retry_plan": "1s,1s", "relay.in_doubt_after": "2s"}
+    postroom = make_postroom({**doubting, **SOON})
+    add_upstream(postroom, "busy", upstream.port)
+    postroom.run("pool", "add", POOL, "busy=100")
+    postroom.run("domain", "add", DOMAIN)
+    postroom.run("domain", "trust", DOMAIN)
+    postroom.start()
+    ids: set[str] = set()
+    with ThreadPoolExecutor(1) as sender:
+        for number, disturb in enumerate((upstream.reload, upstream.stop) * 2):
+            posting = sender.submit(posted, postroom, f"round{number}-")
+            enough = len(ids) + MAILS // 5
+            upstream.wait_for(enough)
+            disturb()
+            if disturb == upstream.stop:
+                upstream.start()
+            ids |= posting.result()
+            wait_until(all_arrived(upstream, ids), 60, "all mail of this round")
+    wait_until(lambda: idle(postroom), 30, "the end of the queue")
+    facts = events(postroom)
+    doubted = {one["delivery"] for one in facts if one["type"] == IN_DOUBT}
+    copies = Counter(delivery_of(one) for one in upstream.messages())
+    assert set(copies) == ids
+    assert {uuid for uuid, number in copies.items() if number > 1} <= doubted
+    assert {one["delivery"] for one in facts if one["type"] == SENT} == ids
+    assert not [one for one in facts if one["type"] == DROPPED]
+    tell(f"{len(ids)} accepted, {len(copies)} arrived; {len(doubted)} were in doubt")
 
 
 def test_an_upstream_that_refuses_by_its_own_settings(
