@@ -13,12 +13,12 @@ from appliance.mime.links import MakeUrl, Markup, scan
 from appliance.mime.parts import HtmlPart
 from appliance.mime.transfer import (
     base64_lines,
-    has_lone_line_end,
     has_long_line,
     quoted_printable,
     read_base64,
     read_quoted_printable,
 )
+from appliance.smtp.grammar import has_lone_line_end
 
 _PLAIN = frozenset({b"", b"7bit", b"8bit"})
 _QUOTED = b"quoted-printable"

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from appliance.mime.content_type import ContentType, is_inline, read_content_type
 from appliance.mime.headers import MalformedMessage, split_message
-from appliance.mime.transfer import has_lone_line_end
+from appliance.smtp.grammar import has_lone_line_end
 
 MAX_DEPTH = 32
 MAX_PARTS = 1_000

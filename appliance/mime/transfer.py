@@ -8,6 +8,7 @@ import re
 from binascii import Error, a2b_base64, a2b_qp, b2a_base64, b2a_qp
 
 from appliance.mime.headers import MAX_LINE_OCTETS
+from appliance.smtp.grammar import has_lone_line_end
 
 _BASE64_LINE = 76  # RFC 2045 6.8
 _BLOCK_LINES = 4096
@@ -20,11 +21,6 @@ _OVERFULL_LINE = re.compile(
 _FROM_LINE = re.compile(rb"^From ", re.MULTILINE)
 _BROKEN_QP = re.compile(rb"=(?![0-9A-Fa-f]{2}|\r\n|\Z)")
 _BLANKS = b" \t\r\n"
-
-
-def has_lone_line_end(data: bytes) -> bool:
-    """True if a CR or an LF stands alone."""
-    return not data.count(b"\r\n") == data.count(b"\r") == data.count(b"\n")
 
 
 def has_long_line(data: bytes) -> bool:
@@ -41,7 +37,8 @@ def is_seven_bit(data: bytes) -> bool:
         data.isascii()
         and b"\0" not in data
         and not has_long_line(data)
-        and not _FROM_LINE.search(data)
+        and b"\nFrom " not in data  # a pattern takes thirty times as long
+        and not data.startswith(b"From ")
     )
 
 

@@ -198,9 +198,9 @@ async def test_an_endpoint_that_hangs_holds_up_no_other(
             for _ in range(3):
                 await hooks.tell(SENT)
             with trio.fail_after(4):
-                while len(good.received) < 3:  # noqa: ASYNC110 - a real server
+                while not bad.received or len(good.received) < 3:  # noqa: ASYNC110 - real servers
                     await trio.sleep(0.01)
-            assert 0 < len(bad.received) <= 3
+            assert len(bad.received) <= 3
             loop.cancel_scope.cancel()
 
 
