@@ -2,7 +2,8 @@
 
 import trio
 
-BURST = 8  # that may be made up for at once, after the loop was late
+# That may be made up for at once when the loop was late; more would make it late again.
+BURST = 3
 
 
 class Pace:
