@@ -11,7 +11,9 @@ from appliance.core.credential import Scope, SubAccount, read_network
 from appliance.core.domain import Proof
 from appliance.core.ids import SubAccountId
 from appliance.core.suppression import SuppressionReason
-from appliance.edge.smtp.desk import BLOCKED, Desk, Peer
+from appliance.edge.smtp.desk import Desk
+from appliance.edge.smtp.session import Peer
+from appliance.edge.smtp.words import BLOCKED
 from appliance.smtp.server import Manners, SmtpServer
 from appliance.smtp.server_events import Marker, TlsAsked
 from appliance.store.credentials import revoke_credential

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import trio
 
-from appliance.edge.smtp.desk import Cipher, Peer
 from appliance.edge.smtp.guard import Guard, Thresholds
 from appliance.edge.smtp.limits import Limits
 from appliance.edge.smtp.listener import Door, Premises, serve_smtp
+from appliance.edge.smtp.session import Cipher, Peer
 from appliance.flow.directory import DirectoryKeeper
 from appliance.net.tls_server import ServerTls, make_private_key, sign_itself
 from appliance.settings.doors import Smtp

@@ -19,9 +19,10 @@ import trio
 from appliance import log as logs
 from appliance.core.origin import origin_of
 from appliance.edge.listen import bound_address, open_sockets
-from appliance.edge.smtp.desk import BLOCKED, Cipher, Peer
 from appliance.edge.smtp.guard import Guard
 from appliance.edge.smtp.limits import Limits, Places
+from appliance.edge.smtp.session import Cipher, Peer
+from appliance.edge.smtp.words import BLOCKED
 from appliance.net.smtp_session import Memory, SmtpSession
 from appliance.net.tls_server import ServerTls
 from appliance.net.wire import SocketWire

@@ -16,9 +16,9 @@ import trio.testing
 
 from appliance.edge.listen import BindError, open_sockets
 from appliance.edge.smtp import listener as listener_module
-from appliance.edge.smtp.desk import Peer
 from appliance.edge.smtp.limits import Limits
 from appliance.edge.smtp.listener import Door
+from appliance.edge.smtp.session import Peer
 from appliance.net.smtp_session import Patience
 from tests.fakes.smtp_doors import (
     MANNERS,

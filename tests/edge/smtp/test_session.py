@@ -14,7 +14,7 @@ from appliance.core.submission import RawContent
 from appliance.core.suppression import Scope, SuppressionReason
 from appliance.edge.assembly import Services, assemble
 from appliance.edge.doors import submission_manners
-from appliance.edge.smtp.desk import Peer
+from appliance.edge.smtp.session import Peer
 from appliance.flow.directory import DirectoryKeeper
 from appliance.flow.setup import open_data
 from appliance.smtp.server import SmtpServer
