@@ -152,10 +152,11 @@ def _whole(asked: Plain, data: bytes) -> Plain:
 class Answering:
     """Runs an application for one such request and keeps what it answers."""
 
-    __slots__ = ("_asked", "_body", "_headers", "_status")
+    __slots__ = ("_asked", "_body", "_headers", "_status", "_taken")
 
     def __init__(self, asked: Plain) -> None:
         self._asked = asked
+        self._taken = False
         self._fail()
 
     async def run(self, app: AppWrapper, scope: HTTPScope) -> None:
@@ -185,6 +186,10 @@ class Answering:
         self._body: list[bytes] = []
 
     async def _receive(self) -> ASGIReceiveEvent:
+        """The body, once; behind it nothing comes: nobody reads the client now."""
+        if self._taken:
+            await trio.sleep_forever()
+        self._taken = True
         return {"type": "http.request", "body": self._asked.body, "more_body": False}
 
     async def _send(self, message: ASGISendEvent) -> None:

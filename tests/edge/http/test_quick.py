@@ -238,6 +238,27 @@ async def test_a_bug_is_a_500_and_the_connection_lives(
     assert [one.getMessage() for one in caplog.records] == ["http.app_failed"]
 
 
+async def test_a_body_is_handed_out_once() -> None:
+    """Who watches for a client that leaves waits, and does not spin."""
+    more: list[object] = []
+
+    async def watching(
+        _scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable
+    ) -> None:
+        assert (await receive())["type"] == "http.request"
+        with trio.move_on_after(0.01):
+            more.append(await receive())
+        await send_json(send, 200, b"{}")
+
+    app = HotRoutes({("POST", "/mail"): watching}, nothing_else)
+    async with serving(app, quick=QUICK) as server, server.client() as client:
+        await client.send(POST + BODY)
+        answer = await client.answer()
+        assert answer is not None
+        assert answer.status == 200
+        assert (answer.body, more) == (b"{}", [])
+
+
 async def test_a_stopping_server_says_that_it_is_the_last_answer() -> None:
     """RFC 9112 9.6: the client goes elsewhere for the next one."""
     go_on = trio.Event()
