@@ -13,7 +13,9 @@ token stands in the subject of that mail.
 
 import binascii
 import hmac
-from base64 import b32decode, b32encode, b64decode, urlsafe_b64encode
+from base64 import b32decode, b32encode, b64decode
+from binascii import b2a_base64
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from hashlib import blake2b
@@ -22,6 +24,7 @@ from uuid import UUID
 _MAC_BYTES = 16
 _HEAD_BYTES = 1 + 16
 _LINK_BYTES = 2
+_FOR_URLS = bytes.maketrans(b"+/", b"-_")
 MAX_TOKEN_CHARS = 16_384
 # 33 bytes of authenticator, kind and delivery; "unsub+" before it makes 59 of 64.
 LOCAL_CHARS = 53
@@ -60,7 +63,24 @@ class TokenMaker:
         payload = token.kind.value + token.delivery.bytes
         if token.target:
             payload += token.link.to_bytes(_LINK_BYTES) + token.target.encode()
-        return urlsafe_b64encode(self._mac(payload) + payload).rstrip(b"=").decode()
+        return self._text(payload)
+
+    def clicks(self, delivery: UUID) -> Callable[[int, str], str]:
+        """What seals clicks of one delivery, given the link's number and its target.
+
+        A mail has many, so this goes without a ``Token`` for each.
+        """
+        head = TokenKind.CLICK.value + delivery.bytes
+        text = self._text
+
+        def seal(link: int, target: str) -> str:
+            return text(head + link.to_bytes(_LINK_BYTES) + target.encode())
+
+        return seal
+
+    def _text(self, payload: bytes) -> str:
+        coded = b2a_base64(self._mac(payload) + payload, newline=False)
+        return coded.translate(_FOR_URLS).rstrip(b"=").decode()
 
     def read(self, text: str, kind: TokenKind) -> Token | None:
         """The token that ``text`` stands for, or None if it is not one of ours."""

@@ -97,6 +97,22 @@ class Links:
         """The URL that stands for ``token``."""
         return base_url + self._paths[token.kind] + self._tokens.seal(token)
 
+    def clicks(self, base_url: str, delivery: UUID) -> MakeUrl:
+        """What gives the URL for each link of a delivery.
+
+        None for one of ours for unsubscribing, and for what has no number left.
+        """
+        ours = base_url + self._paths[TokenKind.UNSUBSCRIBE]
+        door = base_url + self._paths[TokenKind.CLICK]
+        seal = self._tokens.clicks(delivery)
+
+        def make(number: int, target: str) -> str | None:
+            if number > MAX_LINKS or target.startswith(ours):
+                return None
+            return door + seal(number, target)
+
+        return make
+
     def mailto(self, token: Token, host: str) -> str:
         """The URL by which mail to ``host`` unsubscribes, "" if no door takes it.
 
@@ -113,10 +129,6 @@ class Links:
         """The same, adding each link of a sender and what it becomes to ``led``."""
         return _Recording(self._tokens, self._paths, led, takes_mail=self._takes_mail)
 
-    def is_unsubscribe(self, base_url: str, url: str) -> bool:
-        """True if ``url`` is one of ours for unsubscribing."""
-        return url.startswith(base_url + self._paths[TokenKind.UNSUBSCRIBE])
-
 
 class _Recording(Links):
     """Links that note what each link of the sender's is replaced by."""
@@ -132,12 +144,17 @@ class _Recording(Links):
         super().__init__(tokens, paths, takes_mail=takes_mail)
         self._led = led
 
-    def url(self, base_url: str, token: Token) -> str:
-        """The URL that stands for ``token``."""
-        url = super().url(base_url, token)
-        if token.kind is TokenKind.CLICK:
-            self._led.append((token.target, url))
-        return url
+    def clicks(self, base_url: str, delivery: UUID) -> MakeUrl:
+        """The same, and each is noted."""
+        make = super().clicks(base_url, delivery)
+
+        def noting(number: int, target: str) -> str | None:
+            url = make(number, target)
+            if url is not None:
+                self._led.append((target, url))
+            return url
+
+        return noting
 
 
 def base_url(domain: SenderDomain, public_url: str) -> str:
@@ -224,20 +241,11 @@ def _tracked(copy: Copy, rendered: Rendered, links: Links, url: str) -> Rendered
 
 def _tracking(copy: Copy, links: Links, url: str) -> tuple[MakeUrl | None, str]:
     """What to put in place of links, and the pixel; as far as they are wanted."""
-    make = _link_maker(copy.uuid, links, url) if copy.tracking.clicks else None
+    make = links.clicks(url, copy.uuid) if copy.tracking.clicks else None
     pixel = ""
     if copy.tracking.opens:
         pixel = links.url(url, Token(TokenKind.OPEN, copy.uuid))
     return make, pixel
-
-
-def _link_maker(delivery: UUID, links: Links, url: str) -> MakeUrl:
-    def make(number: int, target: str) -> str | None:
-        if number > MAX_LINKS or links.is_unsubscribe(url, target):
-            return None
-        return links.url(url, Token(TokenKind.CLICK, delivery, number, target))
-
-    return make
 
 
 def _head(copy: Copy, content: Content, domain: str, system: Headers) -> Head:

@@ -33,7 +33,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
 from appliance.core.domain import DkimKey
 from appliance.mime.dkim_keys import private_key
-from appliance.mime.relaxed import Fields, relaxed_message, relaxed_value
+from appliance.mime.relaxed import relaxed_message, relaxed_value
 
 _SEALED = (
     b"from",
@@ -58,7 +58,6 @@ _SIGNED_IF_THERE = (
     b"feedback-id",
 )
 _ORDER = _SEALED + _SEALED_IF_THERE + _SIGNED_IF_THERE
-_KNOWN = frozenset(_ORDER)
 _PADDING = padding.PKCS1v15()
 _HASHED = Prehashed(hashes.SHA256())
 _WIDTH = 72  # of a folded line, with its blank
@@ -123,8 +122,9 @@ def unsigned(
     if not signers:
         return []
     fields, body = relaxed_message(message)
-    names, hashed = _covered(fields)
-    body_hash, listed = b64encode(sha256(body).digest()), _listed(names)
+    plan = _plan(tuple(name for name, _ in fields))
+    hashed = b"".join([b"%b:%b\r\n" % fields[index] for index in plan.covered])
+    body_hash, listed = b64encode(sha256(body).digest()), plan.listed
     blanks = []
     for signer in signers:
         value = signer.tags % (now_s, domain.encode(), listed, body_hash)
@@ -134,24 +134,28 @@ def unsigned(
     return blanks
 
 
-def _covered(fields: Fields) -> tuple[tuple[bytes, ...], bytes]:
-    """The names in ``h=`` and what they stand for: of several, the last one first."""
-    present: dict[bytes, list[bytes]] = {}
-    for name, value in fields:
-        if name in _KNOWN:
-            present.setdefault(name, []).append(b"%b:%b\r\n" % (name, value))
-    names: list[bytes] = []
-    covered: list[bytes] = []
-    for name in _ORDER:
-        values = present.get(name, ())
-        covered += reversed(values)
-        sealed = name in _SEALED or (values and name in _SEALED_IF_THERE)
-        names += [name] * (len(values) + bool(sealed))
-    return tuple(names), b"".join(covered)
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What to sign of a header: ``h=``, and the places of its fields, in that order."""
+
+    listed: bytes
+    covered: tuple[int, ...]
 
 
 @lru_cache(maxsize=256)
-def _listed(names: tuple[bytes, ...]) -> bytes:
+def _plan(fields: tuple[bytes, ...]) -> _Plan:
+    """For a header with these names, in their order: of several, the last one first."""
+    names: list[bytes] = []
+    covered: list[int] = []
+    for name in _ORDER:
+        places = [index for index, one in enumerate(fields) if one == name]
+        covered += reversed(places)
+        sealed = name in _SEALED or (places and name in _SEALED_IF_THERE)
+        names += [name] * (len(places) + bool(sealed))
+    return _Plan(_listed(names), tuple(covered))
+
+
+def _listed(names: Sequence[bytes]) -> bytes:
     """The names with colons between them, on lines of ``_WIDTH``."""
     lines, line = [], b" h="
     for name in names:

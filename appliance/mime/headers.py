@@ -36,7 +36,6 @@ _FIELD = rb"([!-9;-~]++)[ \t]*+:[^\r\n]*+(?>(?:\r\n[ \t][^\r\n]*+)*)\r\n"
 _FIELDS = re.compile(b"(" + _FIELD + b")")
 _BLOCK = re.compile(b"(?>(?:" + _FIELD + b")*)")
 _WORDS = re.compile(r" *[^ ]+")
-_PLAIN = re.compile(r"[!-~](?:[ -~]*[!-~])?")  # ASCII, no blanks around it
 # Fields of tokens and URLs, where an encoded-word would be read as it stands.
 _NEVER_ENCODED = frozenset(
     {
@@ -150,7 +149,9 @@ def _is_short(name: str, value: str) -> bool:
     """True if it is written as it stands, on one line: most fields are."""
     return (
         len(name) + len(value) + len(": ") <= _WIDTH
-        and _PLAIN.fullmatch(value) is not None
+        and value.isascii()
+        and value.isprintable()  # of ASCII, that is the blank to the tilde
+        and value.strip(" ") == value != ""
         and _NAME.fullmatch(name) is not None
     )
 

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
 from html.entities import html5
+from typing import NamedTuple
 
 MAX_LINKS = 10_000
 MAX_TARGET_OCTETS = 8_000
@@ -26,6 +27,7 @@ MAX_TARGET_OCTETS = 8_000
 # to leave it as it is.
 MakeUrl = Callable[[int, str], str | None]
 
+_ANY_CASE = re.IGNORECASE | re.ASCII  # of ASCII's letters, as HTML has it
 _WS = r"[\t\n\f\r ]"
 _TAG_NAME = re.compile(r"[a-zA-Z][^\t\n\f\r />]*+")
 # One attribute: its name, which may begin with "=", and its value in one of
@@ -36,11 +38,11 @@ _ATTRIBUTE = (
     rf"(?:{_WS}*+={_WS}*+{_VALUE}|(?!{_WS}*+=))"
 )
 _ATTRIBUTES = re.compile(_ATTRIBUTE)
-_REST_OF_TAG = re.compile(
-    rf"(?>(?:{_ATTRIBUTE.replace('([^', '(?:[^')})*)[\t\n\f\r /]*+>"
-)
+_ANY_ATTRIBUTES = f"(?>(?:{_ATTRIBUTE.replace('([^', '(?:[^')})*)"
+_TAG_END = r"[\t\n\f\r /]*+>"
+_REST_OF_TAG = re.compile(_ANY_ATTRIBUTES + _TAG_END)
 _COMMENT_END = re.compile(r"--!?>")
-_CONDITION = re.compile(r"\[if [^\]]*+\]>", re.IGNORECASE)
+_CONDITION = re.compile(r"\[if [^\]]*+\]>", _ANY_CASE)
 _REFERENCE = re.compile(
     r"&(?:#([0-9]++);?|#[xX]([0-9a-fA-F]++);?|([a-zA-Z][a-zA-Z0-9]*+(?:;|(?!=))))"
 )
@@ -48,15 +50,22 @@ _MAX_DIGITS = 7
 _SURROGATES = range(0xD800, 0xE000)
 _WINDOWS_1252 = range(0x80, 0xA0)
 
-_HTTP = re.compile(r"https?://[^/?#]", re.IGNORECASE)
+# One that says what it says: nothing to decode, to trim, or to refuse.
+_PLAIN_URL = re.compile(
+    r"[hH][tT][tT][pP][sS]?://"
+    "[^/?#{\x00-\x20\x7f-\x9f\ud800-\udfff][^{\x00-\x20\x7f-\x9f\ud800-\udfff]{0,1000}+"
+)
+_HTTP = re.compile(r"https?://[^/?#]", _ANY_CASE)
 _TRIMMED = "".join(map(chr, range(0x21)))  # URL standard 4.4: C0 controls and blank
 _DROPPED = re.compile(r"[\t\n\r]+")
 _HARMFUL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
+_MARKUP = re.compile("[&<>\"']")
+
 _LINK_TAGS = frozenset({"a", "area", "v:roundrect", "v:rect"})
 # Elements whose content is text, whatever it looks like (13.2.5.1).
 _TEXT_ENDS = {
-    name: re.compile(rf"</{name}(?=[\t\n\f\r />])", re.IGNORECASE)
+    name: re.compile(rf"</{name}(?=[\t\n\f\r />])", _ANY_CASE)
     for name in (
         "script",
         "style",
@@ -68,19 +77,20 @@ _TEXT_ENDS = {
         "noframes",
     )
 }
-# A run of tags without attributes that say nothing here, and the text between
-# them: most of a mail's HTML, passed over in one step. The group is not possessive:
-# Python before 3.11.5 loses its place there (gh-106052), and nothing follows it.
-_DULL = re.compile(
-    r"(?:</?(?!(?:body|head|plaintext|" + "|".join(_TEXT_ENDS) + r")>)"
-    r"[a-zA-Z][a-zA-Z0-9]*+>[^<]*+)+",
-    re.IGNORECASE,
+# Most of a mail's HTML, passed over in one step: a run of tags that say nothing here
+# and the text behind them, then perhaps a link as most people write it. What is not
+# of this form is looked at piece by piece.
+_TELLING = "|".join(("body", "head", "plaintext", *sorted(_LINK_TAGS), *_TEXT_ENDS))
+_STEP = re.compile(
+    rf"(?>(?:<(?!/?(?:body|head)[\t\n\f\r />]|(?:{_TELLING})[\t\n\f\r />])"
+    rf"/?[a-zA-Z][^\t\n\f\r />]*+{_ANY_ATTRIBUTES}{_TAG_END}[^<]*+)*)"
+    rf'(?:<a[\t\n\f\r ]++href="([^"]*+)"{_ANY_ATTRIBUTES}{_TAG_END}[^<]*+)?',
+    _ANY_CASE,
 )
 _STOP = -1
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(NamedTuple):
     """A web link: where its ``href`` value stands, quotes included, and its target."""
 
     start: int
@@ -128,7 +138,8 @@ class Markup:
     def _quoted(self, link: Link, url: str) -> str:
         first = self.html[link.start]
         quote = first if first in "\"'" else '"'
-        return f"{quote}{escape(url)}{quote}"
+        escaped = escape(url) if _MARKUP.search(url) else url
+        return f"{quote}{escaped}{quote}"
 
     def _splice(self, edits: list[tuple[int, int, str]]) -> str:
         out: list[str] = []
@@ -182,8 +193,11 @@ class _Walk:
             pos = self.html.find("<", pos, end)
             if pos == _STOP:
                 return
-            dull = _DULL.match(self.html, pos, end)
-            pos = dull.end() if dull else self._markup(pos, end)
+            step = _STEP.match(self.html, pos, end)
+            assert step is not None, "nothing is a step too"
+            if step[1] is not None:
+                self._note(step, 1)
+            pos = step.end() if step.end() > pos else self._markup(pos, end)
 
     def _markup(self, pos: int, end: int) -> int:
         following = self.html[pos + 1 : pos + 2]
@@ -257,17 +271,18 @@ class _Walk:
         """Note the first ``href`` of a tag: browsers drop the others."""
         while match := _ATTRIBUTES.match(self.html, pos, end):
             if match[1].lower() == "href":
-                self._note(match)
+                group = match.lastindex or 1
+                if group > 1:
+                    self._note(match, group)
                 return
             pos = match.end()
 
-    def _note(self, match: re.Match[str]) -> None:
-        group = match.lastindex or 1
-        target = _target(match[group]) if group > 1 else ""
+    def _note(self, match: re.Match[str], group: int) -> None:
+        target = _target(match[group])
         if target and len(self.links) < MAX_LINKS:
             quotes = 0 if group == _UNQUOTED else 1
-            start, end = match.start(group) - quotes, match.end(group) + quotes
-            self.links.append(Link(start, end, target))
+            start, end = match.span(group)
+            self.links.append(Link(start - quotes, end + quotes, target))
 
 
 _UNQUOTED = 4  # the group of _ATTRIBUTE for a value without quotes
@@ -275,6 +290,9 @@ _UNQUOTED = 4  # the group of _ATTRIBUTE for a value without quotes
 
 def _target(value: str) -> str:
     """The web address that an ``href`` leads to, "" if it is none of ours to touch."""
+    plain = value.replace("&amp;", "&")
+    if value.count("&") == value.count("&amp;") and _PLAIN_URL.fullmatch(plain):
+        return plain
     url = _REFERENCE.sub(_decoded, value).strip(_TRIMMED)
     url = _DROPPED.sub("", url)
     if not _HTTP.match(url) or _HARMFUL.search(url) or "{{" in url:

@@ -41,12 +41,8 @@ def _relaxed_block(block: bytes) -> Fields:
     lines = _single_blanks(unfolded).split(b"\r\n")[:-1]
     if len(lines) > MAX_FIELDS:
         raise MalformedMessage("too many header fields")
-    return [_field(line) for line in lines]
-
-
-def _field(line: bytes) -> tuple[bytes, bytes]:
-    name, _, value = line.partition(b":")
-    return name.rstrip(b" ").lower(), value.strip()
+    cut = [line.partition(b":") for line in lines]
+    return [(name.rstrip(b" ").lower(), value.strip()) for name, _, value in cut]
 
 
 def _single_blanks(text: bytes) -> bytes:
