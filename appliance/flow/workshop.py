@@ -17,7 +17,7 @@ import trio
 from appliance.core.delivery import Copy
 from appliance.core.domain import DkimKey, SenderDomain
 from appliance.core.event import About
-from appliance.core.ids import ContentId
+from appliance.core.ids import ContentId, DomainId
 from appliance.core.submission import AnyContent
 from appliance.flow.lane import Job
 from appliance.flow.prepare import (
@@ -150,6 +150,7 @@ class Workshop:
         self._templates: OrderedDict[ContentId, _Template] = OrderedDict()
         self._cached_bytes = 0
         self._signers: dict[tuple[DkimKey, ...], list[Signer]] = {}
+        self._signers_by_id: dict[DomainId, tuple[SenderDomain, list[Signer]]] = {}
 
     async def make(self, orders: Sequence[Order]) -> list[Made]:
         """A job for each order, or why there is none.
@@ -233,7 +234,16 @@ class Workshop:
         )
 
     def _signers_of(self, domain: SenderDomain) -> list[Signer]:
-        keys = domain.signing_keys
+        """Its keys are looked through anew only where the domain was read anew."""
+        known, signers = self._signers_by_id.get(domain.id, (None, []))
+        if known is not domain:
+            signers = self._signers_with(domain.signing_keys)
+            if len(self._signers_by_id) >= CACHED_SIGNERS:
+                self._signers_by_id.clear()
+            self._signers_by_id[domain.id] = (domain, signers)
+        return signers
+
+    def _signers_with(self, keys: tuple[DkimKey, ...]) -> list[Signer]:
         signers = self._signers.get(keys)
         if signers is None:
             if len(self._signers) >= CACHED_SIGNERS:

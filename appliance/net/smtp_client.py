@@ -7,7 +7,7 @@ close one in `flow/`.
 """
 
 import ssl
-from functools import partial
+from collections.abc import Callable
 from typing import Final, Protocol, TypeVar
 
 import trio
@@ -15,6 +15,7 @@ import trio
 from appliance import failpoint
 from appliance.net.tls import TlsFailure, describe, start_tls
 from appliance.net.upstream import Timeouts
+from appliance.net.watchdog import Watchdog
 from appliance.smtp.client import Marker, SmtpClient
 from appliance.smtp.errors import RemoteProtocolError
 from appliance.smtp.outcome import Broken, Fault, Outcome, Stage
@@ -69,6 +70,8 @@ class SmtpConnection:
         self._stream = stream
         self._timeouts = timeouts
         self._fresh = True
+        self._watchdog = Watchdog(timeouts.shortest)
+        self._awaited: Stage | None = None  # from the server; None: from the store
 
     @property
     def is_open(self) -> bool:
@@ -92,9 +95,15 @@ class SmtpConnection:
             clock=trio.current_time,
         )
         ending: Broken | None = None
+        self._watchdog = Watchdog(self._timeouts.shortest)
+        trio.lowlevel.spawn_system_task(self._watchdog.run)
         try:
-            ending = await self._carry(pipeline, source)
+            with self._watchdog.scope:
+                ending = await self._carry(pipeline, source)
+            if self._watchdog.scope.cancelled_caught:
+                ending = self._overdue(pipeline)
         finally:
+            self._watchdog.stop()
             self._fresh = pipeline.is_fresh
             stays_open = pipeline.is_idle and ending is None
             pipeline.break_off(Fault.CANCELLED, "this side stopped")
@@ -110,6 +119,7 @@ class SmtpConnection:
     ) -> Broken | None:
         while True:
             if pipeline.is_idle:
+                self._watchdog.rest()
                 transaction = await source.next()
                 if transaction is None:
                     return None
@@ -120,8 +130,10 @@ class SmtpConnection:
             if pipeline.is_idle:
                 continue
             held = pipeline.held
-            step = self._turn if held is None else partial(self._end, held)
-            ending = await step(pipeline, source)
+            if held is None:
+                ending = await self._turn(pipeline, source)
+            else:
+                ending = await self._end(held, pipeline, source)
             if ending is not None:
                 return ending
 
@@ -133,54 +145,50 @@ class SmtpConnection:
         It goes out with the next turn, with the next envelope behind it.
         """
         permission = source.may_end(held)
-        is_sent = may = False
+        self._awaited = Stage.DOT
+        self._watchdog.allow(self._timeouts.block_s)
         try:
-            with self._for(self._timeouts.block_s) as scope:
-                is_sent = await self._flush(scope)
-                if is_sent:
-                    scope.deadline = trio.current_time() + self._timeouts.command_s
-                    may = await permission.wait()
-            if scope.cancelled_caught and not is_sent:
-                raise trio.TooSlowError
+            is_sent = await self._flush(self._watchdog.allow)
         except _ENDINGS as error:
             return _break_off(pipeline, Stage.DOT, error)
         if not is_sent:
             return await self._turn(pipeline, source)
-        if may:
+        self._awaited = None
+        self._watchdog.allow(self._timeouts.command_s)
+        if await permission.wait():
             pipeline.let_go()
             return None
-        pipeline.break_off(Fault.CANCELLED, NOT_NOTED)
-        return Broken(Stage.DOT, Fault.CANCELLED, NOT_NOTED)
+        return _not_noted(pipeline)
 
     async def _turn(
         self, pipeline: Pipeline[Tag], source: Source[Tag]
     ) -> Broken | None:
         """Send all there is, then take in answers until it is our turn again."""
-        stage = pipeline.awaited
+        stage = self._awaited = pipeline.awaited
+        self._watchdog.allow(self._timeouts.block_s)
         try:
-            with self._for(self._timeouts.block_s) as scope:
-                await self._flush(scope)
-                if pipeline.awaited is Stage.DOT:
-                    failpoint.reach("dot.sent")
-                while True:
-                    stage = pipeline.awaited
-                    scope.deadline = trio.current_time() + self._timeouts.of(stage)
-                    while not pipeline.advance():
-                        await self._receive()
-                    _report(pipeline, source)
-                    if pipeline.has_room or self._is_our_turn():
-                        break
-            if scope.cancelled_caught:
-                raise trio.TooSlowError
+            await self._flush(self._watchdog.allow)
+            if pipeline.awaited is Stage.DOT:
+                failpoint.reach("dot.sent")
+            while True:
+                stage = self._awaited = pipeline.awaited
+                self._watchdog.allow(self._timeouts.of(stage))
+                while not pipeline.advance():
+                    await self._receive()
+                _report(pipeline, source)
+                if pipeline.has_room or self._is_our_turn():
+                    break
         except _ENDINGS as error:
             return _break_off(pipeline, stage, error)
         if self.client.is_closed:
             return Broken(stage, Fault.CLOSED, pipeline.farewell)
         return None
 
-    @staticmethod
-    def _for(seconds: float) -> trio.CancelScope:
-        return trio.CancelScope(deadline=trio.current_time() + seconds)
+    def _overdue(self, pipeline: Pipeline[Tag]) -> Broken:
+        """What ended the connection now that the time is over."""
+        if self._awaited is None:
+            return _not_noted(pipeline)
+        return _break_off(pipeline, self._awaited, trio.TooSlowError())
 
     def _is_our_turn(self) -> bool:
         return self.client.is_closed or self.client.has_data_to_send
@@ -188,9 +196,14 @@ class SmtpConnection:
     async def ask(self, stage: Stage) -> Reply | Broken:
         """Send what was said and read the one answer to it, in lock-step."""
         try:
-            with self._for(self._timeouts.block_s) as scope:
-                await self._flush(scope)
-                scope.deadline = trio.current_time() + self._timeouts.of(stage)
+            with trio.CancelScope() as scope:
+
+                def allow(seconds: float) -> None:
+                    scope.deadline = trio.current_time() + seconds
+
+                allow(self._timeouts.block_s)
+                await self._flush(allow)
+                allow(self._timeouts.of(stage))
                 while (event := self.client.next_event()) is Marker.NEED_DATA:
                     if self.client.has_data_to_send:  # the answer to a challenge
                         await self._stream.send_all(self.client.data_to_send())
@@ -203,10 +216,10 @@ class SmtpConnection:
             return Broken(stage, Fault.CLOSED, "the upstream closed the connection")
         return event.reply
 
-    async def _flush(self, scope: trio.CancelScope) -> bool:
+    async def _flush(self, allow: Callable[[float], None]) -> bool:
         """Send what there is; False if the upstream hung up before all was sent.
 
-        Each piece has its time; the first one's is the scope's already.
+        Each piece has its time; the first one's is allowed already.
         """
         piece = self.client.data_to_send()
         while piece:
@@ -218,7 +231,7 @@ class SmtpConnection:
                 return False
             piece = self.client.data_to_send()
             if piece:
-                scope.deadline = trio.current_time() + self._timeouts.block_s
+                allow(self._timeouts.block_s)
         return True
 
     async def _receive(self) -> None:
@@ -277,6 +290,11 @@ def _break_off(pipeline: Pipeline[Tag], stage: Stage, error: Exception) -> Broke
     ending = _broken(stage, error)
     pipeline.break_off(ending.fault, ending.detail)
     return ending
+
+
+def _not_noted(pipeline: Pipeline[Tag]) -> Broken:
+    pipeline.break_off(Fault.CANCELLED, NOT_NOTED)
+    return Broken(Stage.DOT, Fault.CANCELLED, NOT_NOTED)
 
 
 def _report(pipeline: Pipeline[Tag], source: Source[Tag]) -> None:

@@ -87,6 +87,11 @@ class Timeouts:
     dot_s: float = 600
     quit_s: float = 5
 
+    @property
+    def shortest(self) -> float:
+        """What each step on the way of a mail is granted at least."""
+        return min(self.command_s, self.data_s, self.block_s, self.dot_s)
+
     def of(self, stage: Stage) -> float:
         """The seconds an answer at this stage may take."""
         if stage is Stage.DOT:

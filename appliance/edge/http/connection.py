@@ -134,12 +134,22 @@ class Connection:
         self._due = self._deadline()
         self._waits = self._fresh = True
         try:
-            data = await self._stream.receive_some(_READ_BYTES)
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            data = await self._receive()
+        except (OSError, trio.ClosedResourceError):
             data = b""
         finally:
             self._waits = False
-        return None if self._closed else bytes(data)
+        return None if self._closed else data
+
+    async def _receive(self) -> bytes:
+        """The next bytes; others have their turn first."""
+        await trio.lowlevel.checkpoint()
+        sock = self._stream.socket
+        while True:
+            try:
+                return os.read(sock.fileno(), _READ_BYTES)
+            except BlockingIOError:
+                await trio.lowlevel.wait_readable(sock)
 
     def _begun(self) -> bool:
         """True if there is a request of which the peer should hear."""
