@@ -1,6 +1,6 @@
 """Notes which final dots are about to leave, many to a commit.
 
-The content is on its way meanwhile. While the disk takes no note, the dot waits, and
+A long content is on its way meanwhile. While the disk takes no note, the dot waits, and
 the connection gives up at its own deadline: no mail is sent of which we could not
 know after a crash that it may have been.
 """

@@ -16,7 +16,7 @@ from appliance import failpoint
 from appliance.net.tls import TlsFailure, describe, start_tls
 from appliance.net.upstream import Timeouts
 from appliance.net.watchdog import Watchdog
-from appliance.smtp.client import Marker, SmtpClient
+from appliance.smtp.client import PIECE_BYTES, Marker, SmtpClient
 from appliance.smtp.errors import RemoteProtocolError
 from appliance.smtp.outcome import Broken, Fault, Outcome, Stage
 from appliance.smtp.pipeline import Pipeline, Transaction
@@ -140,19 +140,21 @@ class SmtpConnection:
     async def _end(
         self, held: Transaction[Tag], pipeline: Pipeline[Tag], source: Source[Tag]
     ) -> Broken | None:
-        """Send a content, and let its final dot go once it may.
+        """Let a content's final dot go once it may, with the next envelope behind it.
 
-        It goes out with the next turn, with the next envelope behind it.
+        A long content is on its way meanwhile. A short one goes with its dot, by the
+        next turn: what it takes to send is saved, and no time to speak of is lost.
         """
         permission = source.may_end(held)
-        self._awaited = Stage.DOT
-        self._watchdog.allow(self._timeouts.block_s)
-        try:
-            is_sent = await self._flush(self._watchdog.allow)
-        except _ENDINGS as error:
-            return _break_off(pipeline, Stage.DOT, error)
-        if not is_sent:
-            return await self._turn(pipeline, source)
+        if self.client.unsent_bytes > PIECE_BYTES:
+            self._awaited = Stage.DOT
+            self._watchdog.allow(self._timeouts.block_s)
+            try:
+                is_sent = await self._flush(self._watchdog.allow)
+            except _ENDINGS as error:
+                return _break_off(pipeline, Stage.DOT, error)
+            if not is_sent:
+                return await self._turn(pipeline, source)
         self._awaited = None
         self._watchdog.allow(self._timeouts.command_s)
         if await permission.wait():

@@ -195,6 +195,11 @@ class SmtpClient:
         """True if `data_to_send` would return something."""
         return bool(self._out)
 
+    @property
+    def unsent_bytes(self) -> int:
+        """How much `data_to_send` has yet to return."""
+        return self._queued - self._taken
+
     def data_to_send(self) -> bytes:
         """The next bytes for the wire, at most PIECE_BYTES; empty if all are out."""
         if not self._out:
