@@ -51,7 +51,8 @@ def doubted(about: About, reason: str, now_ns: int) -> NewEvent:
 def conclude(one: Doubtful, wish: Wish, plan: RetryPlan, now_ns: int) -> Settlement:
     """What follows from a wish; the plan bounds the tries that end in doubt too.
 
-    Where there is evidence, no wish is asked.
+    But a doubt is no answer to the mail, so where the last try of the plan ends in one,
+    the mail is sent once more. Where there is evidence, no wish is asked.
     """
     if one.reported:
         return proven(one, REPORTED, now_ns, was_sent=True)
@@ -59,7 +60,7 @@ def conclude(one: Doubtful, wish: Wish, plan: RetryPlan, now_ns: int) -> Settlem
     event = NewEvent(EventType.IN_DOUBT, now_ns, one.about, data)
     if wish is Wish.HOLD:
         return _settled(one, State.HELD, event, one.text)
-    if wish is Wish.RESEND and plan.pause_after(max(one.attempts, 1)) is not None:
+    if wish is Wish.RESEND and one.attempts <= plan.tries:
         return _settled(one, State.QUEUED, event, one.text, due_ns=now_ns)
     data = {**data, "reason": GIVEN_UP}
     event = NewEvent(EventType.DROPPED, now_ns, one.about, data)

@@ -14,6 +14,11 @@ class RetryPlan:
 
     pauses: tuple[int, ...]
 
+    @property
+    def tries(self) -> int:
+        """How many tries there are in all."""
+        return len(self.pauses) + 1
+
     def pause_after(self, attempts: int) -> int | None:
         """Seconds to wait after ``attempts`` failed tries; None means give up."""
         if attempts > len(self.pauses):

@@ -32,9 +32,17 @@ def test_what_is_sent_again_is_due_at_once_and_says_so() -> None:
     }
 
 
-def test_a_mail_that_always_ends_in_doubt_is_not_sent_for_ever() -> None:
-    """The retry plan bounds these tries like all others."""
-    last = conclude(doubtful(attempts=3), Wish.RESEND, PLAN, NOW)
+@pytest.mark.parametrize("plan", [PLAN, RetryPlan(())])
+def test_a_last_try_that_ends_in_doubt_is_made_once_more(plan: RetryPlan) -> None:
+    """Nobody has refused the mail: it is not lost to a connection that broke."""
+    settlement = conclude(doubtful(plan.tries), Wish.RESEND, plan, NOW)
+    assert (settlement.state, settlement.due_ns) == (State.QUEUED, NOW)
+
+
+@pytest.mark.parametrize("plan", [PLAN, RetryPlan(())])
+def test_a_mail_that_always_ends_in_doubt_is_not_sent_for_ever(plan: RetryPlan) -> None:
+    """The retry plan bounds these tries like all others, and grants one more."""
+    last = conclude(doubtful(plan.tries + 1), Wish.RESEND, plan, NOW)
     assert last.state is State.DROPPED
     assert last.event is not None
     assert last.event.type is EventType.DROPPED

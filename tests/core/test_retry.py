@@ -8,6 +8,7 @@ from appliance.core.retry import RetryPlan, parse_retry_plan
 def test_the_documented_plan() -> None:
     """Five more tries after the first, one to five hours apart."""
     plan = parse_retry_plan("1h,2h,3h,4h,5h")
+    assert plan.tries == 6
     assert [plan.pause_after(n) for n in range(1, 7)] == [
         3_600,
         7_200,

@@ -62,11 +62,14 @@ FOUND = [
     (f'</p title="<a href=y>"><a href="{X}">',
      f'</p title="<a href=y>"><a href="{NEW}">'),
     (f'1 < 2 <3 <a href="{X}">', f'1 < 2 <3 <a href="{NEW}">'),
+    (f'<\u212aey title="<a href="{X}">">', f'<\u212aey title="<a href="{NEW}">">'),
     (f'<?php ?><a href="{X}">', f'<?php ?><a href="{NEW}">'),
     (f'<{{{{x}}}}><a href="{X}">', f'<{{{{x}}}}><a href="{NEW}">'),
 ]  # fmt: skip
 
 UNTOUCHED = [
+    f'<script></\u017fcript><a href="{X}"></script>',
+    '<a href="http\u017f://x.org/a">',
     "",
     "no markup at all",
     '<a href="mailto:a@x.org">',
