@@ -58,6 +58,7 @@ _SIGNED_IF_THERE = (
     b"feedback-id",
 )
 _ORDER = _SEALED + _SEALED_IF_THERE + _SIGNED_IF_THERE
+_KNOWN = frozenset(_ORDER)
 _PADDING = padding.PKCS1v15()
 _HASHED = Prehashed(hashes.SHA256())
 _PIECE = 2047  # octets that hashlib takes without letting other threads run
@@ -123,7 +124,7 @@ def unsigned(
     if not signers:
         return []
     fields, body = relaxed_message(message)
-    plan = _plan(tuple(name for name, _ in fields))
+    plan = _plan(tuple([name if name in _KNOWN else b"" for name, _ in fields]))
     hashed = b"".join([b"%b:%b\r\n" % fields[index] for index in plan.covered])
     body_hash, listed = b64encode(_digest(body)), plan.listed
     blanks = []
@@ -157,7 +158,10 @@ class _Plan:
 
 @lru_cache(maxsize=256)
 def _plan(fields: tuple[bytes, ...]) -> _Plan:
-    """For a header with these names, in their order: of several, the last one first."""
+    """For a header with these names, in their order: of several, the last one first.
+
+    Names that nobody signs are empty, so that no sender's own fill the memory.
+    """
     names: list[bytes] = []
     covered: list[int] = []
     for name in _ORDER:

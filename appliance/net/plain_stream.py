@@ -104,3 +104,17 @@ async def dial(host: str, port: int) -> PlainStream:
     sock = socket.socket(fileno=stream.socket.detach())
     sock.setblocking(False)
     return PlainStream(sock)
+
+
+def has_hung_up(stream: trio.abc.Stream) -> bool:
+    """True if the peer has ended the connection; nothing that it said is taken."""
+    while isinstance(stream, trio.SSLStream):
+        stream = stream.transport_stream
+    if not isinstance(stream, PlainStream):
+        return False
+    try:
+        return not stream.socket.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True

@@ -13,6 +13,7 @@ from typing import Final, Protocol, TypeVar
 import trio
 
 from appliance import failpoint
+from appliance.net.plain_stream import has_hung_up
 from appliance.net.tls import TlsFailure, describe, start_tls
 from appliance.net.upstream import Timeouts
 from appliance.net.watchdog import Watchdog
@@ -119,6 +120,8 @@ class SmtpConnection:
     ) -> Broken | None:
         while True:
             if pipeline.is_idle:
+                if self._watchdog.bites:  # in the moment in which the answer came
+                    return self._overdue(pipeline)
                 self._watchdog.rest()
                 transaction = await source.next()
                 if transaction is None:
@@ -157,10 +160,12 @@ class SmtpConnection:
                 return await self._turn(pipeline, source)
         self._awaited = None
         self._watchdog.allow(self._timeouts.command_s)
-        if await permission.wait():
-            pipeline.let_go()
-            return None
-        return _not_noted(pipeline)
+        if not await permission.wait() or self._watchdog.bites:
+            return _not_noted(pipeline)
+        if has_hung_up(self._stream):  # no dot leaves: there is nothing to doubt
+            return await self._turn(pipeline, source)
+        pipeline.let_go()
+        return None
 
     async def _turn(
         self, pipeline: Pipeline[Tag], source: Source[Tag]

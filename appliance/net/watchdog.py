@@ -25,6 +25,11 @@ class Watchdog:
         self._due = math.inf
         self._sleep = trio.CancelScope()
 
+    @property
+    def bites(self) -> bool:
+        """True once the time is over, though the wait may have ended as well."""
+        return self.scope.cancel_called
+
     def allow(self, seconds: float) -> None:
         """From now on, so many seconds, whatever was allowed before."""
         self._due = trio.current_time() + seconds

@@ -24,8 +24,8 @@ from scripts.benchmarks.tools import BenchError, Load, Sink, compile_tool, the_m
 _IDLE_S = 5
 
 _ACCEPT_BOUND = 1.0
-_UNSIGNED_BOUND = 0.8
-_SIGNED_BOUND = 1.6
+_UNSIGNED_BOUND = 1.2
+_SIGNED_BOUND = 2.4
 _IDLE_BOUND_MB = 90
 _VERSION_BOUND_S = 0.3
 

@@ -1,13 +1,14 @@
 """The stream that upstreams are talked to over keeps trio's promises."""
 
 import socket
+import ssl
 import struct
 
 import pytest
 import trio
 import trio.testing
 
-from appliance.net.plain_stream import PlainStream, dial
+from appliance.net.plain_stream import PlainStream, dial, has_hung_up
 
 
 async def make_pair() -> tuple[PlainStream, PlainStream]:
@@ -73,3 +74,31 @@ async def test_nobody_there_is_an_os_error() -> None:
         port = gone.getsockname()[1]
     with pytest.raises(OSError, match="connect"):
         await dial("127.0.0.1", port)
+
+
+async def test_a_peer_that_hung_up_is_noticed_without_reading() -> None:
+    """Not while it is there, nor for what it said before; that is still to be read."""
+    ours, theirs = await make_pair()
+    assert not has_hung_up(ours)
+    await theirs.send_all(b"bye")
+    await trio.lowlevel.wait_readable(ours.socket)
+    assert not has_hung_up(ours)
+    assert await ours.receive_some() == b"bye"
+    await theirs.aclose()
+    await trio.lowlevel.wait_readable(ours.socket)
+    assert has_hung_up(ours)
+    assert has_hung_up(trio.SSLStream(ours, ssl.create_default_context()))
+    await ours.aclose()
+    assert has_hung_up(ours)
+
+
+async def test_a_reset_is_a_hang_up() -> None:
+    """RFC 9293 3.10.7: there is nothing more to be said to it."""
+    ours, theirs = await make_pair()
+    theirs.socket.setsockopt(
+        socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+    )
+    await theirs.aclose()
+    await trio.lowlevel.wait_readable(ours.socket)
+    assert has_hung_up(ours)
+    await ours.aclose()

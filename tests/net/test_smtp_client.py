@@ -9,6 +9,7 @@ import trio
 import trio.testing
 
 from appliance.core.provider import Security
+from appliance.net.plain_stream import dial
 from appliance.net.smtp_client import NOT_NOTED, Permission, SmtpConnection
 from appliance.net.smtp_connect import connect, introduce
 from appliance.net.upstream import Timeouts, Upstream
@@ -480,3 +481,71 @@ async def test_a_server_that_hangs_up_before_the_dot_has_no_message() -> None:
         nursery.cancel_scope.cancel()
     (outcome,) = source.ends
     assert not (isinstance(outcome, Broken) and outcome.after_dot)
+
+
+async def test_a_server_that_hung_up_while_the_dot_was_noted_has_no_message() -> None:
+    """ATTACKS 23: a dot that may leave now stays here, and nothing is in doubt."""
+    fake = FakeUpstream(Script({"DATA": (Say("354 go"), Close())}))
+    source = Mails(mail(1))
+    source.permission = permission = Permitted(at_once=False)
+    async with trio.open_nursery() as nursery:
+        stream = await dial("127.0.0.1", await fake.start(nursery))
+        connection = await introduce(stream, UPSTREAM, Timeouts())
+        assert isinstance(connection, SmtpConnection)
+        nursery.start_soon(connection.run, source)
+        while not source.asked:
+            await trio.testing.wait_all_tasks_blocked(0.01)
+        await trio.lowlevel.wait_readable(stream.socket)
+        permission.told.set()
+        while not source.outcomes:
+            await trio.testing.wait_all_tasks_blocked(0.01)
+        nursery.cancel_scope.cancel()
+    (outcome,) = source.ends
+    assert isinstance(outcome, Broken)
+    assert (outcome.fault, outcome.after_dot) == (Fault.CLOSED, False)
+
+
+class JustInTime:
+    """A permission that comes in the very moment in which its time is over."""
+
+    async def wait(self) -> bool:
+        """True, at last."""
+        await trio.sleep(Timeouts().command_s)
+        return True
+
+
+async def test_a_permission_at_the_last_moment_puts_nothing_in_doubt(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """The dot leaves and is answered, or it stays here and all is as before."""
+    for turn in range(1, 21):  # who is first is a matter of chance
+        fake = FakeUpstream()
+        source = Mails(mail(1))
+        source.permission = JustInTime()
+        await carried(fake, source)
+        (outcome,) = source.ends
+        assert isinstance(outcome, Accepted if fake.received else Untouched)
+        assert autojump_clock.current_time() < turn * (Timeouts().command_s + 1)
+
+
+async def test_time_that_is_over_with_the_answer_is_not_charged_to_the_next() -> None:
+    """The connection ends; the mail behind it is not even taken."""
+    fake = FakeUpstream(Script(keywords=LOCK_STEP))
+    async with trio.open_nursery() as nursery:
+        connection = await opened(fake, nursery)
+
+        class Late(Mails):
+            """Whose first answer comes as its time is over."""
+
+            def done(self, transaction: Transaction[int], outcome: Outcome) -> None:
+                super().done(transaction, outcome)
+                connection._watchdog.scope.cancel()
+
+        source = Late(mail(1), mail(2))
+        ending = await connection.run(source)
+        nursery.cancel_scope.cancel()
+    assert isinstance(ending, Broken)
+    assert ending.fault is Fault.TIMEOUT
+    assert [type(outcome) for outcome in source.ends] == [Accepted]
+    assert [one.tag for one in source.waiting] == [2]
+    assert not connection.is_open

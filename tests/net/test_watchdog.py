@@ -65,7 +65,7 @@ async def test_stop_ends_it_without_a_cut(autojump_clock: MockClock) -> None:
         await trio.sleep(1)
         watchdog.stop()
     assert autojump_clock.current_time() == 1
-    assert not watchdog.scope.cancel_called
+    assert not watchdog.bites
 
 
 @given(
