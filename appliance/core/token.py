@@ -62,7 +62,7 @@ class TokenMaker:
         """The text that stands for ``token`` in a URL."""
         payload = token.kind.value + token.delivery.bytes
         if token.target:
-            payload += token.link.to_bytes(_LINK_BYTES) + token.target.encode()
+            payload += _tail(token.link, token.target)
         return self._text(payload)
 
     def clicks(self, delivery: UUID) -> Callable[[int, str], str]:
@@ -74,7 +74,7 @@ class TokenMaker:
         text = self._text
 
         def seal(link: int, target: str) -> str:
-            return text(head + link.to_bytes(_LINK_BYTES) + target.encode())
+            return text(head + _tail(link, target))
 
         return seal
 
@@ -120,6 +120,10 @@ class TokenMaker:
     def _mac(self, payload: bytes) -> bytes:
         keyed = blake2b(payload, key=self._secret, digest_size=_MAC_BYTES)
         return keyed.digest()
+
+
+def _tail(link: int, target: str) -> bytes:
+    return link.to_bytes(_LINK_BYTES) + target.encode()
 
 
 def _decode(text: str) -> bytes | None:

@@ -71,7 +71,7 @@ class SmtpConnection:
         self._stream = stream
         self._timeouts = timeouts
         self._fresh = True
-        self._watchdog = Watchdog(timeouts.shortest)
+        self._watchdog: Watchdog  # of the run
         self._awaited: Stage | None = None  # from the server; None: from the store
 
     @property
@@ -97,6 +97,7 @@ class SmtpConnection:
         )
         ending: Broken | None = None
         self._watchdog = Watchdog(self._timeouts.shortest)
+        # No nursery for it: that would wrap whatever is raised in here in a group.
         trio.lowlevel.spawn_system_task(self._watchdog.run)
         try:
             with self._watchdog.scope:

@@ -18,6 +18,14 @@ def test_a_click_token_gives_back_its_target(link: int, target: str) -> None:
     assert maker.read(maker.seal(token), TokenKind.CLICK) == token
 
 
+@given(st.integers(0, 65_535), st.text(st.characters(codec="utf-8"), min_size=1))
+def test_the_clicks_of_a_mail_are_sealed_as_any_token(link: int, target: str) -> None:
+    """The way for many gives the very text of the way for one."""
+    maker = TokenMaker(SECRET)
+    one = maker.seal(Token(TokenKind.CLICK, DELIVERY, link, target))
+    assert maker.clicks(DELIVERY)(link, target) == one
+
+
 @pytest.mark.parametrize("kind", [TokenKind.OPEN, TokenKind.UNSUBSCRIBE])
 def test_a_token_gives_back_its_delivery(kind: TokenKind) -> None:
     """A token names one delivery and nothing else."""

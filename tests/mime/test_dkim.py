@@ -4,6 +4,7 @@ import base64
 import subprocess
 import time
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from appliance.core.domain import Algorithm, DkimKey
+from appliance.mime import dkim as dkim_module
 from appliance.mime.dkim import Signer, sign
 from appliance.mime.dkim_check import check_signature, prove
 from appliance.mime.dkim_keys import (
@@ -140,6 +142,27 @@ def test_the_field_is_well_made(rsa_key: DkimKey) -> None:
     assert signed.count(b"cc") == signed.count(b"reply-to") == 1
     assert signed.count(b"mime-version") == 1
     assert b"x-unsigned" not in signed
+
+
+@pytest.mark.parametrize("size", [0, 1, 2046, 2047, 2048, 4094, 4095, 10_000])
+def test_the_body_hash_is_that_of_the_whole_body(size: int, ed_key: DkimKey) -> None:
+    """RFC 6376 3.7, however many pieces it is hashed in."""
+    body = b"x" * size
+    signature = sign(
+        b"From: a@example.com\r\n\r\n" + body, "d.test", [Signer(ed_key)], 1
+    )
+    hashed = signature.partition(b"bh=")[2].partition(b";")[0]
+    assert hashed == base64.b64encode(sha256(relaxed_body(body)).digest())
+
+
+def test_names_that_nobody_signs_fill_no_memory(ed_key: DkimKey) -> None:
+    """A sender invents as many as it likes; what is kept of them is nothing."""
+    signer = Signer(ed_key)
+    sign(b"X-0: 1\r\n" + MAIL, "example.com", [signer], NOW)
+    kept = dkim_module._plan.cache_info().currsize
+    for number in range(1, 20):
+        sign(b"X-%d: 1\r\n" % number + MAIL, "example.com", [signer], NOW)
+    assert dkim_module._plan.cache_info().currsize == kept
 
 
 def test_signing_is_repeatable(rsa_key: DkimKey, ed_key: DkimKey) -> None:
