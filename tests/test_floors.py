@@ -19,6 +19,7 @@ FLOORS = {
     "settings": 0,
     "log": 0,
     "failpoint": 0,
+    "processor": 0,
     "docs": 0,
     "core": 1,
     "smtp": 1,

@@ -15,6 +15,7 @@ from appliance.cli.common import (
     ungrouped,
 )
 from appliance.cli.data import settings_of
+from appliance.processor import prefer_fast_rsa
 
 _BIND_HINT = (
     "Another program may have the port, and those below 1024 need a right of their"
@@ -42,6 +43,7 @@ def serve(call: Call, *, overrides: tuple[str, ...]) -> None:
     Where it listens is written to run/addresses.json in the data folder.
     """
     settings = settings_of(call, overrides)
+    prefer_fast_rsa()
     with _no_collections():  # a tenth of the time that this takes
         from appliance import serve as server
         from appliance.edge.listen import BindError
