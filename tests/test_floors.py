@@ -20,6 +20,7 @@ FLOORS = {
     "log": 0,
     "failpoint": 0,
     "processor": 0,
+    "value": 0,
     "docs": 0,
     "core": 1,
     "smtp": 1,
@@ -31,7 +32,7 @@ FLOORS = {
     "edge": 5,
 }
 # Rides beside Postfix, so it stays small: these and itself.
-AGENT = frozenset({"agent", "core", "net", "settings", "log"})
+AGENT = frozenset({"agent", "core", "net", "settings", "log", "value"})
 # The top of the house.
 ANYTHING = frozenset({"cli", "serve", "demo", "__main__", "__init__"})
 

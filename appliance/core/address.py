@@ -5,8 +5,9 @@ addresses from outside turns internationalised names into that form first.
 """
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
+
+from appliance.value import value
 
 MAX_LOCAL_OCTETS = 64  # RFC 5321 4.5.3.1.1
 MAX_DOMAIN_OCTETS = 253  # RFC 1035 2.3.4, without the root's dot
@@ -26,7 +27,7 @@ _DOMAIN = re.compile(rf"{_LABEL}(?>(?:\.{_LABEL})*)")
 _HARMFUL = re.compile("[\u0080-\u009f\u2028\u2029\ufeff\ud800-\udfff]")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Address:
     """One mailbox address; the domain is lower-case ASCII."""
 
@@ -51,7 +52,7 @@ class Address:
         return f"{self.local.lower()}@{self.domain}"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Mailbox:
     """An address with the name that is shown beside it, "" for none."""
 

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 
 from appliance.core.ids import PoolId, ProviderId
 from appliance.core.pool import ONLY, OTHERS, Routing, Share, draw
+from appliance.value import value
 
 Obstacle = Callable[[ProviderId], str]  # why it can take no mail now, "" if it can
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Drawn:
     """The provider that gets a delivery, and why."""
 
@@ -27,7 +28,7 @@ class Drawn:
         return Drawn(self.provider, f"overflow from {name}: {obstacle}; {self.why}")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Traits:
     """What routes go by."""
 

@@ -1,6 +1,5 @@
 """One recipient's copy: the unit of state, retry and events."""
 
-from dataclasses import dataclass
 from enum import IntEnum
 from uuid import UUID
 
@@ -19,6 +18,7 @@ from appliance.core.ids import (
 from appliance.core.submission import Dimensions, Recipient, Tracking
 from appliance.core.suppression import Stop
 from appliance.core.throttle import Fare
+from appliance.value import value
 
 
 class State(IntEnum):
@@ -52,7 +52,7 @@ class Role(IntEnum):
     BCC = 2
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class NewDelivery:
     """One copy about to be stored; ``dropped`` names why it is not even tried.
 
@@ -66,7 +66,7 @@ class NewDelivery:
     stop: Stop | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Copy:
     """A claimed delivery with what is needed to make its bytes.
 
@@ -96,7 +96,7 @@ class Copy:
     size_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Settlement:
     """How one try ended and what follows from it.
 

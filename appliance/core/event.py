@@ -13,6 +13,7 @@ from uuid import UUID
 
 from appliance.core.ids import EventNumber, SubAccountId
 from appliance.core.submission import NO_DIMENSIONS, Dimensions
+from appliance.value import value
 
 Scalar: TypeAlias = str | int | bool
 
@@ -53,7 +54,7 @@ _BY_TEXT = {kind.label: kind for kind in EventType} | {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class About:
     """Which delivery a fact is about, in words that outlive its row.
 
@@ -78,7 +79,7 @@ def about_provider(name: str) -> About:
     return About(SubAccountId(0), _NONE, _NONE, "", "", provider=name)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class NewEvent:
     """A fact about to be recorded; ``data`` is small, flat and may be hostile text."""
 
@@ -88,7 +89,7 @@ class NewEvent:
     data: Mapping[str, Scalar] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Event:
     """A recorded fact; its number is the cursor that all readers share."""
 

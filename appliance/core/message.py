@@ -1,14 +1,14 @@
 """One accepted submission: immutable."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from appliance.core.delivery import NewDelivery
 from appliance.core.ids import CredentialId, DomainId, PoolId, SubAccountId
 from appliance.core.submission import Idempotency, Submission
+from appliance.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class NewMessage:
     """A submission that passed every check, about to be stored.
 
@@ -25,7 +25,7 @@ class NewMessage:
     deliveries: tuple[NewDelivery, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Request:
     """What a door answers once: its messages are stored together or not at all.
 

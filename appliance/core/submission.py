@@ -10,6 +10,7 @@ from typing import TypeAlias
 from uuid import UUID
 
 from appliance.core.address import Address, Mailbox
+from appliance.value import value
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,7 @@ class Attachment:
     content: bytes = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Content:
     """What the sender wrote, before it is made ready for one recipient.
 
@@ -49,7 +50,7 @@ class Content:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RawContent:
     """A whole mail as a mail program made it, and what was read in it.
 
@@ -72,7 +73,7 @@ class RawContent:
 AnyContent: TypeAlias = Content | RawContent
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Recipient:
     """One envelope recipient; ``fields`` are its values for placeholders."""
 
@@ -80,7 +81,7 @@ class Recipient:
     fields: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Tracking:
     """Which engagement the sender wants to hear of.
 
@@ -92,7 +93,7 @@ class Tracking:
     unsubscribes: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Dimensions:
     """What a sender attaches in order to find the mail again."""
 
@@ -119,7 +120,7 @@ class Idempotency:
     since_ns: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Submission:
     """One message to be, for its ``to`` recipients and those who get a copy.
 

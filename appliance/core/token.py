@@ -16,10 +16,11 @@ import hmac
 from base64 import b32decode, b32encode, b64decode
 from binascii import b2a_base64
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
 from hashlib import blake2b
 from uuid import UUID
+
+from appliance.value import value
 
 _MAC_BYTES = 16
 _HEAD_BYTES = 1 + 16
@@ -38,7 +39,7 @@ class TokenKind(Enum):
     UNSUBSCRIBE = b"u"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Token:
     """What a genuine token says.
 

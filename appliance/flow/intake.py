@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 from uuid import UUID
 
@@ -31,6 +30,7 @@ from appliance.store import messages
 from appliance.store.database import Store
 from appliance.store.idempotency import Earlier
 from appliance.store.messages import Answer, PoolGone, Stored
+from appliance.value import value
 
 KEY_REUSED = Refusal(
     Reason.IDEMPOTENCY_MISMATCH,
@@ -39,7 +39,7 @@ KEY_REUSED = Refusal(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Accepted:
     """A submission that is on disk.
 

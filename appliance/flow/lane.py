@@ -9,7 +9,7 @@ each mail finding out by itself.
 
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 import trio
@@ -25,9 +25,10 @@ from appliance.smtp.outcome import Accepted, Outcome, Untouched
 from appliance.smtp.pipeline import Transaction
 from appliance.smtp.reply import Reply
 from appliance.smtp.trail import Opening, Trail
+from appliance.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Job:
     """A delivery whose bytes are ready; ``trail`` tells how it fares."""
 

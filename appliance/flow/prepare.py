@@ -7,7 +7,7 @@ its trace goes in front, and of the rest only tracked HTML is touched.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias
 from uuid import UUID
 
@@ -23,12 +23,13 @@ from appliance.mime.dkim import Signer, Unsigned, unsigned
 from appliance.mime.links import MakeUrl
 from appliance.mime.raw import RawTemplate
 from appliance.mime.template import Rendered, Template
+from appliance.value import value
 
 MAX_LINKS = 65_535  # a link's number has two bytes in its token
 SECOND_NS = 1_000_000_000
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Circumstances:
     """What one copy needs beside its content.
 
@@ -42,7 +43,7 @@ class Circumstances:
     now_s: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Written:
     """Content that was given in parts, cut at its placeholders."""
 
@@ -53,7 +54,7 @@ class Written:
 Form: TypeAlias = Written | RawTemplate
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Source:
     """What all copies of one content share, made ready once."""
 
@@ -62,17 +63,21 @@ class Source:
     signers: Sequence[Signer]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Prepared:
     """A mail whose every byte is decided; its signatures take a key operation each."""
 
     sender: str
     unsigned_mail: bytes = field(repr=False)
-    signatures: Sequence[Unsigned] = field(repr=False)
+    unsigned: Sequence[Unsigned] = field(repr=False)
 
-    def mail(self) -> bytes:
-        """The mail as it leaves."""
-        fields = [one.signed() for one in self.signatures]
+    def sign(self) -> list[bytes]:
+        """The key operations, one for each signature; worth a thread."""
+        return [one.sign() for one in self.unsigned]
+
+    def mail(self, signatures: Sequence[bytes]) -> bytes:
+        """The mail as it leaves, with what ``sign`` gave."""
+        fields = map(Unsigned.signed, self.unsigned, signatures)
         return b"".join([*fields, self.unsigned_mail])
 
 

@@ -16,9 +16,10 @@ from appliance.core.ids import SubAccountId
 from appliance.core.pool import Pool
 from appliance.core.refusal import Reason, Refusal
 from appliance.store.directory import Directory
+from appliance.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Origin:
     """On whose behalf mail comes in; no credential means the operator's own hand."""
 
@@ -26,7 +27,7 @@ class Origin:
     credential: Credential | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Question:
     """What all checks but those of recipients look at; no sender means not one."""
 

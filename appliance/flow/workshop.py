@@ -40,6 +40,7 @@ from appliance.mime.headers import MalformedMessage, UnsafeHeader
 from appliance.mime.merge import MergeTooLarge
 from appliance.store.contents import load_contents
 from appliance.store.database import Store
+from appliance.value import value
 
 SMALL_BYTES = 64 * 1024  # made ready on the loop, a millisecond at most
 CHUNK = 8  # copies to a hop: a hop costs about a tenth of a copy
@@ -54,7 +55,7 @@ T = TypeVar("T")
 Trace = Callable[[Copy], Headers]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Order:
     """One copy to make, with what is known of its domain and provider."""
 
@@ -95,7 +96,7 @@ class Rehearsed:
     links: tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Task:
     """An order with all that a thread needs, so that it asks nobody."""
 
@@ -104,15 +105,21 @@ class _Task:
     around: Circumstances
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Unsigned:
     """An order that is done but for its signatures."""
 
     order: Order
     prepared: Prepared
 
+    def job(self, signatures: Sequence[bytes]) -> Job:
+        """The mail as it leaves, for its lane."""
+        order, mail = self.order, self.prepared
+        return Job(order.copy, order.about, mail.sender, mail.mail(signatures))
+
 
 Begun: TypeAlias = _Task | _Unsigned | Failed
+Signed: TypeAlias = list[bytes] | Made
 
 
 class _Template:
@@ -170,9 +177,10 @@ class Workshop:
             if order.copy.content not in templates
         ]
         begun = [await self._begin(task) for task in tasks]
-        return gone + await trio.to_thread.run_sync(
-            self._finish_all, begun, limiter=self._threads
+        signed = await trio.to_thread.run_sync(
+            self._sign_all, begun, limiter=self._threads
         )
+        return gone + [_made(*pair) for pair in zip(begun, signed, strict=True)]
 
     async def _begin(self, task: _Task) -> Begun:
         """The mail without its signatures; a large one is left to the thread."""
@@ -220,18 +228,21 @@ class Workshop:
 
     # --- in a worker thread -----------------------------------------------------
 
-    def _finish_all(self, begun: Sequence[Begun]) -> list[Made]:
-        return [self._finish(one, self._links) for one in begun]
+    def _sign_all(self, begun: Sequence[Begun]) -> list[Signed]:
+        """The key operations alone: while it does more, the loop stands still."""
+        return [
+            _guarded(one.order, one.prepared.sign)
+            if isinstance(one, _Unsigned)
+            else self._finish(one, self._links)
+            for one in begun
+        ]
 
-    def _finish(self, begun: Begun, links: Links) -> Made:
-        if isinstance(begun, _Task):
-            begun = self._prepare(begun, links)
-        if not isinstance(begun, _Unsigned):
-            return begun
-        order, mail = begun.order, begun.prepared
-        return _guarded(
-            order, lambda: Job(order.copy, order.about, mail.sender, mail.mail())
-        )
+    def _finish(self, begun: _Task | Failed, links: Links) -> Made:
+        """All that is left to do."""
+        made = self._prepare(begun, links) if isinstance(begun, _Task) else begun
+        if not isinstance(made, _Unsigned):
+            return made
+        return _guarded(made.order, lambda: made.job(made.prepared.sign()))
 
     def _signers_of(self, domain: SenderDomain) -> list[Signer]:
         """Its keys are looked through anew only where the domain was read anew."""
@@ -279,6 +290,14 @@ class Workshop:
             _, oldest = self._templates.popitem(last=False)
             self._cached_bytes -= oldest.content.size_bytes
         return template
+
+
+def _made(begun: Begun, signed: Signed) -> Made:
+    """What became of an order, its signatures in their place."""
+    if not isinstance(signed, list):
+        return signed
+    assert isinstance(begun, _Unsigned), "nothing else is signed alone"
+    return begun.job(signed)
 
 
 def _may_become(copy: Copy) -> int:

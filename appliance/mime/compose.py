@@ -6,7 +6,6 @@ way: a text that no one wrote says less than a reader's own rendering.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from functools import lru_cache
@@ -17,6 +16,7 @@ from appliance.core.fields import is_reserved_field
 from appliance.mime.entity import Entity, text_entity
 from appliance.mime.headers import address_field, field, text_field
 from appliance.mime.template import Rendered
+from appliance.value import value
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -24,7 +24,7 @@ _UNSUBSCRIBE = "list-unsubscribe"
 _ONE_CLICK = "list-unsubscribe-post"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Head:
     """What stands in the header besides subject and content.
 

@@ -34,6 +34,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from appliance.core.domain import DkimKey
 from appliance.mime.dkim_keys import private_key
 from appliance.mime.relaxed import relaxed_message, relaxed_value
+from appliance.value import value
 
 _SEALED = (
     b"from",
@@ -83,7 +84,7 @@ class Signer:
         return self._private.sign(digest)  # RFC 8463 3
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Unsigned:
     """One DKIM-Signature field for which only the key operation is missing."""
 
@@ -91,9 +92,13 @@ class Unsigned:
     value: bytes = field(repr=False)  # up to ``b=``
     digest: bytes = field(repr=False)
 
-    def signed(self) -> bytes:
-        """The field; worth a thread if the key is RSA's."""
-        octets = b64encode(self.signer.sign(self.digest))
+    def sign(self) -> bytes:
+        """The key operation; worth a thread if the key is RSA's."""
+        return self.signer.sign(self.digest)
+
+    def signed(self, signature: bytes) -> bytes:
+        """The field, with what ``sign`` gave."""
+        octets = b64encode(signature)
         room = _WIDTH - len(" b=")
         lines = [octets[:room]]
         lines += [
@@ -108,7 +113,8 @@ def sign(message: bytes, domain: str, signers: Sequence[Signer], now_s: int) -> 
     Raises:
         MalformedMessage: the header block is none.
     """
-    return b"".join(one.signed() for one in unsigned(message, domain, signers, now_s))
+    blanks = unsigned(message, domain, signers, now_s)
+    return b"".join(one.signed(one.sign()) for one in blanks)
 
 
 def unsigned(

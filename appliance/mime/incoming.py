@@ -7,7 +7,6 @@ Resent fields say nothing about who may send. The body is not looked at.
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from dataclasses import field as attribute
 
 from appliance.core.address import Mailbox
@@ -21,6 +20,7 @@ from appliance.mime.headers import (
 )
 from appliance.mime.mailboxes import NotMailboxes, parse_mailboxes
 from appliance.mime.trace import date
+from appliance.value import value
 
 # Less than others may send, so that what is put on top still fits.
 _MAX_FIELDS = MAX_FIELDS - 100
@@ -37,7 +37,7 @@ class BadSender(MalformedMessage):
     """The From header does not say, in one way only, who sent the message."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Incoming:
     """A message and what its header says.
 

@@ -15,10 +15,11 @@ the time is linear in the text (ATTACKS 14).
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from html import escape
 from html.entities import html5
 from typing import NamedTuple
+
+from appliance.value import value
 
 MAX_LINKS = 10_000
 MAX_TARGET_OCTETS = 8_000
@@ -98,7 +99,7 @@ class Link(NamedTuple):
     target: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Markup:
     """HTML and what the walk found in it.
 

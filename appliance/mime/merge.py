@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from enum import Enum
 from html import escape
 
+from appliance.value import value
+
 MAX_RESULT_CHARS = 50_000_000
 MAX_LINE_CHARS = 10_000  # a subject; intake's bound for what goes into a header
 MAX_NAME_CHARS = 128
@@ -48,7 +50,7 @@ class _Slot:
     raw: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class MergeText:
     """A text that is cut at its placeholders once and filled in many times."""
 

@@ -6,15 +6,16 @@ that sends one content to many keeps the ``Template``.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from appliance.core.submission import Content
 from appliance.mime.entity import Entity, attachment_entity, text_entity
 from appliance.mime.links import Markup, scan
 from appliance.mime.merge import Context, MergeText
+from appliance.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Rendered:
     """One recipient's content: the HTML still open to changes, the rest encoded."""
 
@@ -34,7 +35,7 @@ class Rendered:
         return replace(self, html=html, known_markup=None)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Template:
     """Content that is cut at its placeholders and encoded as far as that goes."""
 
@@ -81,7 +82,7 @@ class Template:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Part:
     """A text part, encoded at once if it is the same for everyone."""
 

@@ -7,7 +7,6 @@ the tables of `client_moves`; what to say next is decided in `pipeline` and `net
 
 import base64
 from collections import deque
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
@@ -21,6 +20,7 @@ from appliance.smtp.grammar import (
     path,
 )
 from appliance.smtp.reply import SERVICE_CLOSING, Reply, ReplyReader
+from appliance.value import value
 
 PIECE_BYTES: Final = 64 * 1024
 MAX_UNREAD_BYTES: Final = 256 * 1024
@@ -40,7 +40,7 @@ class Marker(Enum):
     CLOSED = auto()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Answered:
     """The server's reply to one command; answers come in the order of commands."""
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from appliance.smtp.errors import LocalProtocolError
 from appliance.smtp.reply import Reply
+from appliance.value import value
 
 MAX_PATH_BYTES: Final = 320  # 64 + @ + 255, RFC 5321 4.5.3.1.1 and 4.5.3.1.2
 
@@ -82,7 +83,7 @@ def is_client_name(name: str) -> bool:
     return _NAME.fullmatch(name) is not None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class WireContent:
     """A message as it travels behind DATA, made by `wire_content` only.
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from appliance.smtp.reply import Reply
+from appliance.value import value
 
 
 class Stage(Enum):
@@ -55,7 +56,7 @@ class RefusedRecipient:
     reply: Reply
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Accepted:
     """The server answered 2xx to the final dot: the message is now its own.
 

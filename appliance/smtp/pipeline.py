@@ -17,7 +17,7 @@ opens a connection always gets one message further.
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, Generic, TypeVar
 
 from appliance.smtp.client import Marker, SmtpClient
@@ -38,6 +38,7 @@ from appliance.smtp.outcome import (
 )
 from appliance.smtp.reply import SERVICE_CLOSING, Reply
 from appliance.smtp.trail import CONTENT, Clock, Opening, Trail, monotonic
+from appliance.value import value
 
 Tag = TypeVar("Tag")
 
@@ -46,7 +47,7 @@ Tag = TypeVar("Tag")
 _NOTHING: Final = wire_content(b"")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Transaction(Generic[Tag]):
     """One prepared message on its way to a server; an empty sender is <>.
 

@@ -8,10 +8,11 @@ can end its line. What a reply means for a message is left to `pipeline` and
 
 import functools
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, NamedTuple
 
 from appliance.smtp.errors import LocalProtocolError, RemoteProtocolError
+from appliance.value import value
 
 # RFC 5321 4.5.3.1.5 says 512 with the line end; real servers exceed it with URLs.
 MAX_LINE_BYTES: Final = 2_000
@@ -40,7 +41,7 @@ class EnhancedCode(NamedTuple):
         return f"{self.severity}.{self.subject}.{self.detail}"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Reply:
     """One whole answer; every line is printable and free of codes."""
 

@@ -9,6 +9,7 @@ from enum import Enum, auto
 from typing import Final
 
 from appliance.smtp.client import Mechanism
+from appliance.value import value
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,7 @@ class Login:
     password: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class MailGiven:
     """A transaction is to begin; the sender is what stood between < and >.
 

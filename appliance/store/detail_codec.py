@@ -1,7 +1,6 @@
 """What a message carries along and no query asks for, as bytes and back."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from itertools import accumulate
 
 import msgspec
@@ -15,11 +14,12 @@ from appliance.core.submission import (
     Tracking,
 )
 from appliance.store.content_codec import Box, pack_mailbox, unpack_mailbox
+from appliance.value import value
 
 MAX_HEADERS = 4_096  # characters
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Detail:
     """The header's recipients, what is tracked, and what the sender attached.
 

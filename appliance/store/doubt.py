@@ -20,6 +20,7 @@ from appliance.store.about import about_deliveries
 from appliance.store.deliveries import settle_from
 from appliance.store.rows import ids_where
 from appliance.store.transaction import Tx, View, in_list, to_uuid
+from appliance.value import value
 
 ENDED = "Postroom ended before it read the answer to the final dot"
 
@@ -40,7 +41,7 @@ _MANY = f"{_SELECT} WHERE uuid IN (:values) AND state IN (4, 5)"
 _Row: TypeAlias = tuple[int, bytes, int | None, int, int, str, int]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Dot:
     """A final dot that is about to leave."""
 

@@ -59,7 +59,7 @@ def prepare(
 ) -> tuple[str, bytes]:
     """The envelope sender and the mail as it leaves."""
     made = prepare_unsigned(copy, source, around, links)
-    return made.sender, made.mail()
+    return made.sender, made.mail(made.sign())
 
 
 def read(raw: bytes) -> EmailMessage:

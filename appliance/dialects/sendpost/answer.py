@@ -5,7 +5,6 @@ B), and so has the error body, whose legacy form is not published.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from uuid import UUID
 
@@ -13,6 +12,7 @@ import msgspec
 
 from appliance.core.refusal import Reason, Refusal
 from appliance.dialects.sendpost.errors import FAULTS, Problem, problem_of, sentence
+from appliance.value import value
 
 JSON_TYPE = ("Content-Type", "application/json")
 ACCEPTED = "Email submitted successfully"
@@ -30,7 +30,7 @@ _CODES: Mapping[Reason, int] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Result:
     """What became of one ``to`` entry; ``to`` is the address as it was sent.
 
@@ -44,7 +44,7 @@ class Result:
     refusal: Refusal | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Answer:
     """A complete HTTP answer but for the contract's headers."""
 

@@ -6,7 +6,6 @@ place, because the answer has one element for each (spec 5.5, 5.6).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from appliance.core.address import Mailbox
 from appliance.core.refusal import Reason, Refusal
@@ -26,9 +25,10 @@ from appliance.dialects.sendpost.errors import Problem, invalid
 from appliance.dialects.sendpost.files import read_files
 from appliance.dialects.sendpost.headers import strips
 from appliance.dialects.sendpost.rules import check, check_count
+from appliance.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Entry:
     """One element of ``to``; ``text`` is the address as sent, for the answer.
 
@@ -41,7 +41,7 @@ class Entry:
     bcc: tuple[Recipient, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SendRequest:
     """A request that keeps to the rules; ``entries`` are in the order of ``to``.
 

@@ -9,7 +9,6 @@ its first byte: so there is nothing that two readers could understand differentl
 """
 
 import re
-from dataclasses import dataclass
 from enum import Enum, auto
 
 import trio
@@ -22,6 +21,7 @@ from hypercorn.typing import (
 
 from appliance import log as logs
 from appliance.edge.http.limits import Limits
+from appliance.value import value
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -49,7 +49,7 @@ _LOOKS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Plain:
     """A request that has no more to it; names of headers are in small letters."""
 

@@ -26,6 +26,7 @@ from appliance.dialects.submission import SubmissionDialect
 from appliance.mime.headers import MalformedMessage
 from appliance.mime.incoming import BadSender, Incoming, finish, read_incoming
 from appliance.mime.trace import received
+from appliance.value import value
 
 OWN_PREFIX = "x-postroom-"
 IDEMPOTENCY_HEADER = "X-Postroom-Idempotency-Key"
@@ -48,7 +49,7 @@ class Habits:
     message_id_is_key: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Circumstances:
     """How a mail came: from whom, over what, for whom, and when.
 
@@ -66,7 +67,7 @@ class Circumstances:
     id: UUID
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Letter:
     """A mail that was read and not yet judged."""
 
