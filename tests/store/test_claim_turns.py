@@ -114,6 +114,20 @@ async def test_those_behind_the_first_few_get_their_turn(tmp_path: Path) -> None
         assert max(got.values()) <= 3
 
 
+async def test_those_who_have_all_they_may_have_hide_no_other(tmp_path: Path) -> None:
+    """Their mail is due too, and stands in front; the one that may go is found."""
+    async with open_queue(tmp_path, tenants=4) as queue:
+        for tenant in range(3):
+            await queue.put(5, tenant=tenant)
+        for _ in range(3):
+            assert len(await queue.claim(3, most_each=12)) == 3
+        await queue.put(1, tenant=3)
+        assert not await queue.claim(most_each=9)  # all is drawn by now, and waits
+        queue.rounds.after.clear()
+        copies = await queue.claim(1, most_each=12)
+        assert whose(queue, copies) == {3: 1}
+
+
 async def test_mail_that_is_due_later_hides_no_other(tmp_path: Path) -> None:
     """A hundred tenants wait for a retry; the last one's mail is found and goes."""
     async with open_queue(tmp_path, tenants=3 * ROUND) as queue:
@@ -164,6 +178,7 @@ async def test_all_that_a_claim_asks_is_answered_by_leaps(tmp_path: Path) -> Non
         "after": -1,
         "now": 1,
         "most": 5,
+        "enough": 4,
         "part": 3,
         "tenants": "[1]",
     }
