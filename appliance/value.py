@@ -1,6 +1,7 @@
-"""Floor 0: small objects that never change, at the price of plain ones."""
+"""Floor 0: small objects that never change and keys of tables, at a low price."""
 
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import TypeVar, dataclass_transform
 
 T = TypeVar("T")
@@ -16,3 +17,12 @@ def value(cls: type[T]) -> type[T]:
     by callers who are not checked, stays ``@dataclass(frozen=True, slots=True)``.
     """
     return dataclass(slots=True, unsafe_hash=True)(cls)
+
+
+class Key(Enum):
+    """An enumeration whose members are looked up in tables all day.
+
+    Enum hashes by name, in Python; a member is only ever equal to itself.
+    """
+
+    __hash__ = object.__hash__

@@ -1,10 +1,12 @@
 """A value is a frozen dataclass to everybody but the interpreter."""
 
+from copy import copy
 from dataclasses import field, fields, replace
+from enum import auto
 
 import pytest
 
-from appliance.value import value
+from appliance.value import Key, value
 
 
 @value
@@ -48,3 +50,17 @@ def test_the_type_checker_keeps_values_frozen() -> None:
     one = Envelope("a@example.com")
     one.sender = "b@example.com"  # type: ignore[misc]
     assert one.sender == "b@example.com"
+
+
+class Colour(Key):
+    """Some members."""
+
+    RED = auto()
+    GREEN = auto()
+
+
+def test_keys_find_their_place_in_a_table() -> None:
+    """A member is itself, however it was come by, and nothing else."""
+    table = {Colour.RED: 1, Colour.GREEN: 2}
+    assert table[Colour["RED"]] == table[Colour(Colour.RED.value)] == 1
+    assert copy(Colour.GREEN) in table

@@ -6,7 +6,7 @@ that sends one content to many keeps the ``Template``.
 """
 
 from collections.abc import Mapping
-from dataclasses import field, replace
+from dataclasses import field
 
 from appliance.core.submission import Content
 from appliance.mime.entity import Entity, attachment_entity, text_entity
@@ -32,7 +32,7 @@ class Rendered:
 
     def with_html(self, html: str) -> "Rendered":
         """The same with ``html`` in place of its own."""
-        return replace(self, html=html, known_markup=None)
+        return Rendered(self.subject, self.text, self.amp, html, self.attachments)
 
 
 @value

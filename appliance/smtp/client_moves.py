@@ -4,11 +4,13 @@ The two tables are the only place that knows the order of things; `client` obeys
 them and has no rule of order of its own beside them.
 """
 
-from enum import Enum, auto
+from enum import auto
 from typing import Final
 
+from appliance.value import Key
 
-class Verb(Enum):
+
+class Verb(Key):
     """What can be said, and the banner, which answers nothing."""
 
     BANNER = auto()
@@ -25,7 +27,7 @@ class Verb(Enum):
     QUIT = auto()
 
 
-class State(Enum):
+class State(Key):
     """Where the session is, taking commands that are on their way as obeyed."""
 
     CONNECTED = auto()

@@ -4,7 +4,7 @@ The tables are the only place that knows the order of things; `server` obeys the
 and has no rule of order of its own beside them.
 """
 
-from enum import Enum, auto
+from enum import auto
 from typing import Final
 
 from appliance.smtp.reply import Reply
@@ -22,15 +22,10 @@ from appliance.smtp.server_words import (
     TLS_ACTIVE,
     TLS_FIRST,
 )
+from appliance.value import Key
 
 
-class _Key(Enum):
-    # Enum hashes by name, in Python; a message looks up thirty of these, and a
-    # member is only ever equal to itself.
-    __hash__ = object.__hash__
-
-
-class Verb(_Key):
+class Verb(Key):
     """The commands, and below them what else moves a session."""
 
     EHLO = auto()
@@ -54,7 +49,7 @@ class Verb(_Key):
     VERDICT = auto()  # the answer to a whole message
 
 
-class State(_Key):
+class State(Key):
     """Where the session is."""
 
     CONNECTED = auto()  # in clear, before EHLO

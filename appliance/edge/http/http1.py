@@ -9,7 +9,7 @@ for most takes the way of `quick`. The phase says what the client owes us, so th
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from enum import Enum, auto
+from enum import auto
 
 import h11
 from hypercorn.config import Config
@@ -34,6 +34,7 @@ from appliance.edge.http.quick import (
 )
 from appliance.edge.http.rules import Facts, RefusedError, examine
 from appliance.edge.http.runs import Pieces, Whole
+from appliance.value import Key
 
 Address = tuple[str, int] | None
 
@@ -41,7 +42,7 @@ _CLOSE = (b"connection", b"close")
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\n"  # RFC 9113 3.4, as far as it looks like HTTP/1
 
 
-class Phase(Enum):
+class Phase(Key):
     """What the client may be waited for."""
 
     IDLE = auto()  # nothing: a kept connection between requests
