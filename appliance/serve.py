@@ -38,7 +38,7 @@ from appliance.settings import Settings
 log = logs.get("postroom.serve")
 
 # With Python's own 5 ms, the threads of SQLite and of signing starve behind a busy
-# loop. So long a thread that has signed waits to go on; less brings no more.
+# loop. A thread that has signed waits this long at most to go on; less brings no more.
 SWITCH_INTERVAL_SECONDS = 0.0001
 # The walk of a mail leaves no cycles behind, and looking for some at Python's own pace
 # is a sixth of what a mail costs.

@@ -64,3 +64,8 @@ def test_keys_find_their_place_in_a_table() -> None:
     table = {Colour.RED: 1, Colour.GREEN: 2}
     assert table[Colour["RED"]] == table[Colour(Colour.RED.value)] == 1
     assert copy(Colour.GREEN) in table
+
+
+def test_keys_are_not_hashed_in_python() -> None:
+    """What Enum does to hash its name costs more than the table does."""
+    assert vars(Key)["__hash__"] is object.__hash__

@@ -77,7 +77,8 @@ class Prepared:
 
     def mail(self, signatures: Sequence[bytes]) -> bytes:
         """The mail as it leaves, with what ``sign`` gave."""
-        fields = map(Unsigned.signed, self.unsigned, signatures)
+        pairs = zip(self.unsigned, signatures, strict=True)
+        fields = [one.signed(signature) for one, signature in pairs]
         return b"".join([*fields, self.unsigned_mail])
 
 

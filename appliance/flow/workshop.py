@@ -229,7 +229,10 @@ class Workshop:
     # --- in a worker thread -----------------------------------------------------
 
     def _sign_all(self, begun: Sequence[Begun]) -> list[Signed]:
-        """The key operations alone: while it does more, the loop stands still."""
+        """The key operations of small mails, and all that large ones lack.
+
+        While it does anything else but a key operation, the loop stands still.
+        """
         return [
             _guarded(one.order, one.prepared.sign)
             if isinstance(one, _Unsigned)
@@ -297,7 +300,7 @@ def _made(begun: Begun, signed: Signed) -> Made:
     if not isinstance(signed, list):
         return signed
     assert isinstance(begun, _Unsigned), "nothing else is signed alone"
-    return begun.job(signed)
+    return _guarded(begun.order, lambda: begun.job(signed))
 
 
 def _may_become(copy: Copy) -> int:

@@ -198,7 +198,7 @@ class _Claim:
         room = self._room_elsewhere(pool, provider)
         name, why = self._standing.providers[provider], self._down[provider].waits_for
         moved = False
-        for row in self._read(queue, room):
+        for row in self._read(queue, room, thorough=True):
             obstacle = self._obstacle(row, now=True, but=provider)
             drawn = self._choosing.move(row, obstacle, name, why)
             if drawn is not None:
@@ -243,7 +243,12 @@ class _Claim:
     # --- what there is, and what stands in the way ---------------------------------
 
     def _read(
-        self, queue: Queue, room: int, allowance: Allowance = NO_BOUNDS
+        self,
+        queue: Queue,
+        room: int,
+        allowance: Allowance = NO_BOUNDS,
+        *,
+        thorough: bool = False,
     ) -> list[DueRow]:
         """Due mail for so much room, with parts for all if it is too much."""
         if not room:
@@ -257,6 +262,7 @@ class _Claim:
             room,
             rounds=self._rounds,
             allowance=allowance,
+            thorough=thorough,
         )
         self._unread = self._unread or unread
         return rows

@@ -174,13 +174,16 @@ def read_round(
     *,
     rounds: Rounds,
     allowance: Allowance,
+    thorough: bool = False,
 ) -> tuple[list[DueRow], bool]:
     """At most ``limit`` due rows, one of each sub-account in turn.
 
-    True comes with them if there are sub-accounts that were not looked at.
+    True comes with them if so many sub-accounts were looked at that there may be
+    more. The look ends where there are rows enough, unless it is ``thorough``: for
+    rows that may all be of no use.
     """
-    enough = limit + allowance.exhausted
-    turns, whole = _look_round(
+    enough = ROUND if thorough else limit + allowance.exhausted
+    turns = _look_round(
         view, queue, now_ns, after=rounds.after.get(queue.key, -1), enough=enough
     )
     due = [one for one, is_due in turns if is_due and allowance.get(one)][:limit]
@@ -191,15 +194,15 @@ def read_round(
         rows = _in_turn(rows, due, allowance)[:limit]
     if rows or turns:
         rounds.after[queue.key] = rows[-1].sub_account if rows else turns[-1][0]
-    return rows, not whole
+    return rows, len(turns) >= ROUND
 
 
 def _look_round(
     view: View, queue: Queue, now_ns: int, *, after: int, enough: int
-) -> tuple[list[tuple[int, int]], bool]:
+) -> list[tuple[int, int]]:
     """The next sub-accounts behind ``after`` and from the beginning again.
 
-    Until ``enough`` have something due; true if that was all there are.
+    Each with whether anything of his is due, until ``enough`` have.
     """
     values = {
         "provider": queue.provider,
@@ -215,10 +218,8 @@ def _look_round(
     if after >= 0 and missing > 0 and len(turns) < ROUND:
         values |= {"after": -1, "enough": missing, "most": ROUND - len(turns)}
         (found,) = view.db.execute(TURNS, values).fetchone()
-        again = [turn for turn in _turns(found) if turn[0] <= after]
-        turns += again
-        missing -= sum(is_due for _, is_due in again)
-    return turns, missing > 0 and len(turns) < ROUND
+        turns += [turn for turn in _turns(found) if turn[0] <= after]
+    return turns
 
 
 def _read_parts(

@@ -152,6 +152,7 @@ def test_a_bug_of_the_server_is_not_taken_for_full_output(
 
     monkeypatch.setattr(server, "serve", fail)
     data = str(Postroom(tmp_path).data)
-    result = CliRunner().invoke(main, ["serve", "--data", data])
+    with as_it_was():
+        result = CliRunner().invoke(main, ["serve", "--data", data])
     assert isinstance(result.exception, RuntimeError)
     assert isinstance(result.exception.__cause__, OSError)

@@ -1,19 +1,21 @@
 """Turns among sub-accounts: one that has very much delays the others by its part."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from appliance.core.breaker import Restraint
 from appliance.core.delivery import Copy
 from appliance.core.ids import ProviderId
 from appliance.core.pool import by_shares
 from appliance.core.recipient_class import RecipientClass
 from appliance.core.throttle import Limit, Limits
 from appliance.store.claim import claim
-from appliance.store.deliveries import NEXT_DUE
+from appliance.store.deliveries import NEXT_DUE, release
 from appliance.store.due import PARTS, ROUND, TURNS
 from appliance.store.standing import STANDING
 from appliance.store.transaction import Tx, View
@@ -126,6 +128,37 @@ async def test_those_who_have_all_they_may_have_hide_no_other(tmp_path: Path) ->
         queue.rounds.after.clear()
         copies = await queue.claim(1, most_each=12)
         assert whose(queue, copies) == {3: 1}
+
+
+async def test_mail_that_cannot_overflow_is_not_asked_for_again_and_again(
+    tmp_path: Path,
+) -> None:
+    """Its upstream is down and the spare one has no place for its kind.
+
+    There is room for one at the spare, so a look at three tenants could go on for ever.
+    """
+    gmail = {RecipientClass.GMAIL: Limit(per_hour=1)}
+    async with open_queue(tmp_path, tenants=3) as queue:
+        dead = await queue.provider("dead")
+        spare = await queue.provider("spare", Limits(Limit(per_hour=2), gmail))
+        elsewhere = await queue.pool(by_shares("spare", [(spare.id, 100)]))
+        share = by_shares("both", [(dead.id, 100)])
+        pool = await queue.pool(
+            replace(share, overflow=True, overflow_pool=elsewhere.id)
+        )
+        for tenant in range(3):
+            await queue.put(50, to="x@gmail.com", tenant=tenant, pool=pool)
+        await queue.claim_all(200)
+        taken = [one.id for one in queue.flying]
+        await queue.store.write(release, taken, queue.now_ns)
+        queue.flying.clear()
+        queue.down = {dead.id: Restraint(0, "down")}
+        claims = 0
+        for _ in range(20):
+            await queue.put(1)
+            while await queue.claim(200) or queue.rounds.more:
+                claims += 1
+        assert claims <= 3 * 20
 
 
 async def test_mail_that_is_due_later_hides_no_other(tmp_path: Path) -> None:
