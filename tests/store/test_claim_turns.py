@@ -16,7 +16,7 @@ from appliance.core.recipient_class import RecipientClass
 from appliance.core.throttle import Limit, Limits
 from appliance.store.claim import claim
 from appliance.store.deliveries import NEXT_DUE, release
-from appliance.store.due import PARTS, ROUND, TURNS
+from appliance.store.due import PART, PARTS, ROUND, TURNS
 from appliance.store.standing import STANDING
 from appliance.store.transaction import Tx, View
 from tests.fakes.queue import PLENTY, SECOND_NS, Queue, open_queue
@@ -116,6 +116,34 @@ async def test_those_behind_the_first_few_get_their_turn(tmp_path: Path) -> None
         assert max(got.values()) <= 3
 
 
+async def test_two_of_each_come_before_the_next_few_have_their_turn(
+    tmp_path: Path,
+) -> None:
+    """So that half as many pages are written; and then the others come."""
+    async with open_queue(tmp_path, tenants=6) as queue:
+        for tenant in range(6):
+            await queue.put(5, tenant=tenant)
+        first = whose(queue, await queue.claim(6))
+        assert first == dict.fromkeys(sorted(first), 2)
+        second = whose(queue, await queue.claim(6))
+        assert first | second == dict.fromkeys(range(6), 2)
+
+
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=8), st.integers(1, 12))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+async def test_a_claim_is_full_if_two_of_each_make_it_so(
+    tmp_path_factory: pytest.TempPathFactory, numbers: list[int], limit: int
+) -> None:
+    """However the mail is spread: the look does not end too early."""
+    tenants = len(numbers)
+    async with open_queue(tmp_path_factory.mktemp("q"), tenants=tenants) as queue:
+        for tenant, number in enumerate(numbers):
+            await queue.put(number, tenant=tenant)
+        copies = await queue.claim(limit)
+        assert min(limit, sum(min(PART, number) for number in numbers)) <= len(copies)
+        assert len(whose(queue, copies)) >= min(tenants, limit // 2)
+
+
 async def test_those_who_have_all_they_may_have_hide_no_other(tmp_path: Path) -> None:
     """Their mail is due too, and stands in front; the one that may go is found."""
     async with open_queue(tmp_path, tenants=4) as queue:
@@ -211,6 +239,7 @@ async def test_all_that_a_claim_asks_is_answered_by_leaps(tmp_path: Path) -> Non
         "after": -1,
         "now": 1,
         "most": 5,
+        "each": 2,
         "enough": 4,
         "part": 3,
         "tenants": "[1]",
@@ -227,8 +256,9 @@ async def test_all_that_a_claim_asks_is_answered_by_leaps(tmp_path: Path) -> Non
         steps = await queue.store.read(plans)
     assert not [one for one in steps if "TEMP B-TREE" in one]
     for step in steps:
-        if " delivery " in step:
-            assert step.startswith("SEARCH delivery USING COVERING INDEX delivery_")
+        if " delivery " in step or " first " in step:
+            assert step.startswith("SEARCH ")
+            assert " USING COVERING INDEX delivery_" in step
 
 
 @pytest.mark.parametrize("drawn", [False, True])
