@@ -109,7 +109,8 @@ async def test_a_mailto_unsubscribe_is_heeded(house: House) -> None:
     tokens = TokenMaker(derived(house.folder.read_secret(), TOKENS))
     text = tokens.seal_local(Token(TokenKind.UNSUBSCRIBE, LEFT))
     async with calling(house) as caller:
-        forged = text[:-1] + ("a" if text[-1] != "a" else "b")
+        # The first letter: of the last one a bit stands for nothing.
+        forged = ("a" if text[0] != "a" else "b") + text[1:]
         assert (await brings(caller, b"", f"unsub+{forged}@{HOST}"))[:4] == "550 "
         answer = await brings(caller, b"hi\r\n", f"UNSUB+{text.upper()}@{HOST}")
         assert answer == "250 2.6.0 Noted"
