@@ -1,8 +1,13 @@
 """Who gets in by SMTP and who does not, as real mail programs meet it."""
 
 import base64
+import resource
 import smtplib
+import socket
 import ssl
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -39,6 +44,8 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 TO = "b@rcpt.example"
 FAILURES = 5  # as smtp.login_failures has it
+FLOOD = 10_000
+PLACES, PLACES_EACH = 3000, 100  # as smtp.max_sessions and .._per_address have it
 
 
 def _refused(door: Door, login: Login, source: str = "127.0.0.1") -> str:
@@ -107,6 +114,47 @@ def test_guessing_blocks_the_guesser_and_nobody_else(postroom: Postroom) -> None
         client.sendmail(SENDER, [TO], BARE)
     assert ids_of(client.answers[0])
     assert "127.0.0.66" in postroom.run("status").out
+
+
+def test_ten_thousand_connections_end_nothing(postroom: Postroom) -> None:
+    """ATTACKS 4: all open at once, from 100 addresses, and none of them says a word.
+
+    Who is inside goes on; when they have gone, the next one comes in.
+    """
+    door, login = submission(postroom), anypost(postroom)
+    with logged_in(door, login) as owner:
+        with _many_files(FLOOD), ExitStack() as flood:
+            told = Counter(
+                _greeting(flood, door, f"127.0.1.{1 + number % 100}")
+                for number in range(FLOOD)
+            )
+            assert told == {"220": PLACES - 1, "421 4.3.2": FLOOD - PLACES + 1}
+            owner.sendmail(SENDER, [TO], BARE)
+        assert ids_of(owner.answers[0])
+    with logged_in(door, login) as client:
+        client.sendmail(SENDER, [TO], BARE)
+    assert ids_of(client.answers[0])
+    assert "Traceback" not in postroom.log()
+
+
+def _greeting(flood: ExitStack, door: Door, source: str) -> str:
+    """What one is told that comes from there, and stays: the codes of it."""
+    sock = socket.create_connection((door.host, door.port), 30, (source, 0))
+    flood.enter_context(sock)
+    code, *words = sock.recv(512).decode().split()
+    return f"{code} {words[0]}" if code == "421" else code
+
+
+@contextmanager
+def _many_files(number: int) -> Iterator[None]:
+    """This process may open as many more, if root of this machine can have it so."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = max(number + 500, before[0])
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, max(wanted, before[1])))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def test_a_key_is_not_asked_for_in_clear(postroom: Postroom) -> None:
