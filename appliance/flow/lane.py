@@ -21,8 +21,8 @@ from appliance.core.ids import DeliveryId, SubAccountId
 from appliance.flow.turns import Turns
 from appliance.net.smtp_client import Permission, SmtpConnection
 from appliance.net.smtp_connect import Failure
+from appliance.smtp.exchange import Transaction
 from appliance.smtp.outcome import Accepted, Outcome, Untouched
-from appliance.smtp.pipeline import Transaction
 from appliance.smtp.reply import Reply
 from appliance.smtp.trail import Opening, Trail
 from appliance.value import value

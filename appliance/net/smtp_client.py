@@ -19,8 +19,9 @@ from appliance.net.upstream import Timeouts
 from appliance.net.watchdog import Watchdog
 from appliance.smtp.client import PIECE_BYTES, Marker, SmtpClient
 from appliance.smtp.errors import RemoteProtocolError
+from appliance.smtp.exchange import Transaction
 from appliance.smtp.outcome import Broken, Fault, Outcome, Stage
-from appliance.smtp.pipeline import Pipeline, Transaction
+from appliance.smtp.pipeline import Pipeline
 from appliance.smtp.reply import Reply
 from appliance.smtp.trail import Opening
 

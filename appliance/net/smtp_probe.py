@@ -12,6 +12,7 @@ import trio
 from appliance.net.smtp_client import SmtpConnection
 from appliance.net.smtp_connect import Failure, connect
 from appliance.net.upstream import Timeouts, Upstream
+from appliance.smtp.exchange import Transaction, needs_utf8, objection
 from appliance.smtp.grammar import wire_content
 from appliance.smtp.outcome import (
     Broken,
@@ -21,7 +22,6 @@ from appliance.smtp.outcome import (
     Stage,
     failure_class,
 )
-from appliance.smtp.pipeline import Transaction, needs_utf8, objection
 from appliance.smtp.reply import Reply
 
 _STEP_S: Final = 10

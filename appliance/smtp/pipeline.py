@@ -17,125 +17,30 @@ opens a connection always gets one message further.
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import field
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic
 
 from appliance.smtp.client import Marker, SmtpClient
 from appliance.smtp.client_moves import State, Verb
 from appliance.smtp.errors import LocalProtocolError
-from appliance.smtp.grammar import Capabilities, WireContent, is_path, wire_content
+from appliance.smtp.exchange import Exchange, Tag, Transaction, needs_utf8, objection
+from appliance.smtp.grammar import wire_content
 from appliance.smtp.outcome import (
     Accepted,
     Broken,
     Fault,
     Obstacle,
     Outcome,
-    RefusedRecipient,
     Rejected,
     Stage,
     Unsendable,
     Untouched,
 )
 from appliance.smtp.reply import SERVICE_CLOSING, Reply
-from appliance.smtp.trail import CONTENT, Clock, Opening, Trail, monotonic
-from appliance.value import value
-
-Tag = TypeVar("Tag")
+from appliance.smtp.trail import CONTENT, Clock, Opening, monotonic
 
 # Behind a DATA that was agreed to although nobody was left to send to, RFC 2920
 # 3.1 asks for a lone dot.
 _NOTHING: Final = wire_content(b"")
-
-
-@value
-class Transaction(Generic[Tag]):
-    """One prepared message on its way to a server; an empty sender is <>.
-
-    `trail` is where it is noted what was said about it.
-    """
-
-    tag: Tag
-    sender: str
-    recipients: tuple[str, ...]
-    content: bytes = field(repr=False)
-    trail: Trail = field(default_factory=Trail, repr=False, compare=False)
-
-
-def objection(
-    transaction: Transaction[Tag], content: WireContent, offered: Capabilities
-) -> Obstacle | None:
-    """Why this server cannot be given this transaction, or None if it can."""
-    if not transaction.recipients:
-        return Obstacle.NO_RECIPIENT
-    addresses = [*transaction.recipients]
-    if transaction.sender:
-        addresses.append(transaction.sender)
-    if not all(map(is_path, addresses)):
-        return Obstacle.BAD_ADDRESS
-    if needs_utf8(transaction, content) and not offered.smtputf8:
-        return Obstacle.NEEDS_SMTPUTF8
-    if content.eight_bit and not offered.eight_bit_mime:
-        return Obstacle.NEEDS_8BITMIME
-    if offered.size and content.size > offered.size:
-        return Obstacle.TOO_LARGE
-    return None
-
-
-def needs_utf8(transaction: Transaction[Tag], content: WireContent) -> bool:
-    """True if an address or a header is beyond ASCII (RFC 6531 3.2, RFC 6532)."""
-    return content.eight_bit_headers or not (
-        transaction.sender.isascii() and all(map(str.isascii, transaction.recipients))
-    )
-
-
-class _Exchange(Generic[Tag]):
-    """One transaction on the wire and what was answered so far."""
-
-    __slots__ = (
-        "commands",
-        "content",
-        "refusal",
-        "refused",
-        "stage",
-        "taken",
-        "touched",
-        "transaction",
-    )
-
-    def __init__(self, transaction: Transaction[Tag], content: WireContent) -> None:
-        self.transaction = transaction
-        self.content = content
-        self.stage = Stage.MAIL  # what the next answer is about
-        self.touched = False  # something was answered
-        self.taken = 0
-        self.refused: list[RefusedRecipient] = []
-        self.refusal: Rejected | None = None  # it will fail, whatever follows
-        self.commands: Iterator[None] = iter(())
-
-    def take(self, verb: Verb, reply: Reply) -> None:
-        """Note the answer to a command of the envelope; RSET's says nothing."""
-        if verb is Verb.MAIL:
-            self._take_mail(reply)
-        elif verb is Verb.RCPT:
-            self._take_rcpt(reply)
-
-    def _take_mail(self, reply: Reply) -> None:
-        self.touched = True
-        self.stage = Stage.RCPT
-        if reply.is_refusal:
-            self.refusal = Rejected(Stage.MAIL, reply)
-
-    def _take_rcpt(self, reply: Reply) -> None:
-        recipients = self.transaction.recipients
-        if reply.is_refusal:
-            recipient = recipients[self.taken + len(self.refused)]
-            self.refused.append(RefusedRecipient(recipient, reply))
-        else:
-            self.taken += 1
-        if self.taken + len(self.refused) == len(recipients):
-            self.stage = Stage.DATA
-            if not self.taken and self.refusal is None:
-                self.refusal = Rejected(Stage.RCPT, self.refused[0].reply)
 
 
 class Pipeline(Generic[Tag]):
@@ -157,9 +62,9 @@ class Pipeline(Generic[Tag]):
         self._opening = opening
         self._clock = clock
         self._grouped = client.capabilities.pipelining
-        self._flight: deque[_Exchange[Tag]] = deque()
+        self._flight: deque[Exchange[Tag]] = deque()
         self._settled: list[tuple[Transaction[Tag], Outcome]] = []
-        self._held: _Exchange[Tag] | None = None
+        self._held: Exchange[Tag] | None = None
         self._farewell = "the upstream closed the connection"
         self._fresh = fresh
 
@@ -224,7 +129,7 @@ class Pipeline(Generic[Tag]):
         if obstacle is not None:
             self._settle(transaction, Unsendable(obstacle))
             return
-        exchange = _Exchange(transaction, content)
+        exchange = Exchange(transaction, content)
         self._flight.append(exchange)
         exchange.commands = self._commands(exchange)
         if self._grouped:
@@ -232,7 +137,7 @@ class Pipeline(Generic[Tag]):
         else:
             next(exchange.commands)
 
-    def _commands(self, exchange: _Exchange[Tag]) -> Iterator[None]:
+    def _commands(self, exchange: Exchange[Tag]) -> Iterator[None]:
         """Say the commands of the envelope, one a step."""
         client, transaction = self._client, exchange.transaction
         note = transaction.trail.note
@@ -279,7 +184,7 @@ class Pipeline(Generic[Tag]):
             exchange.take(verb, reply)
             self._go_on(exchange)
 
-    def _go_on(self, exchange: _Exchange[Tag]) -> None:
+    def _go_on(self, exchange: Exchange[Tag]) -> None:
         """Say the next command, where they go one at a time."""
         if self._grouped:
             return
@@ -288,7 +193,7 @@ class Pipeline(Generic[Tag]):
         else:
             self._drop(exchange, exchange.refusal)
 
-    def _on_data(self, exchange: _Exchange[Tag], reply: Reply) -> None:
+    def _on_data(self, exchange: Exchange[Tag], reply: Reply) -> None:
         if reply.is_go_on:
             exchange.stage = Stage.DOT
             trail = exchange.transaction.trail
@@ -302,7 +207,7 @@ class Pipeline(Generic[Tag]):
         else:
             self._drop(exchange, exchange.refusal or Rejected(Stage.DATA, reply))
 
-    def _drop(self, exchange: _Exchange[Tag], refusal: Rejected) -> None:
+    def _drop(self, exchange: Exchange[Tag], refusal: Rejected) -> None:
         """End a transaction whose content was not sent; the server still has it."""
         self._flight.pop()
         self._fresh = False
@@ -321,7 +226,7 @@ class Pipeline(Generic[Tag]):
             outcome = Accepted(reply, tuple(exchange.refused))
         self._settle(exchange.transaction, outcome)
 
-    def _on_closing(self, exchange: _Exchange[Tag], reply: Reply) -> None:
+    def _on_closing(self, exchange: Exchange[Tag], reply: Reply) -> None:
         """421 to an envelope: on a used connection it is not the message's doing.
 
         Servers end a connection so after so many messages or so much time.
@@ -342,7 +247,7 @@ class Pipeline(Generic[Tag]):
             first = False
 
     def _unanswered(
-        self, exchange: _Exchange[Tag], fault: Fault, detail: str, *, first: bool
+        self, exchange: Exchange[Tag], fault: Fault, detail: str, *, first: bool
     ) -> Outcome:
         if exchange.refusal is not None:
             return exchange.refusal

@@ -13,6 +13,7 @@ from appliance.net.plain_stream import dial
 from appliance.net.smtp_client import NOT_NOTED, Permission, SmtpConnection
 from appliance.net.smtp_connect import connect, introduce
 from appliance.net.upstream import Timeouts, Upstream
+from appliance.smtp.exchange import Transaction
 from appliance.smtp.outcome import (
     Accepted,
     Broken,
@@ -22,7 +23,6 @@ from appliance.smtp.outcome import (
     Stage,
     Untouched,
 )
-from appliance.smtp.pipeline import Transaction
 from appliance.smtp.reply import Reply
 from tests.fakes.upstream import Close, Doing, Endless, FakeUpstream, Hold, Say, Script
 

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from appliance.smtp.client import SmtpClient
 from appliance.smtp.errors import LocalProtocolError, RemoteProtocolError
+from appliance.smtp.exchange import Transaction
 from appliance.smtp.grammar import Capabilities
 from appliance.smtp.outcome import (
     Accepted,
@@ -19,7 +20,7 @@ from appliance.smtp.outcome import (
     Unsendable,
     Untouched,
 )
-from appliance.smtp.pipeline import Pipeline, Transaction
+from appliance.smtp.pipeline import Pipeline
 
 ALL = ("PIPELINING", "8BITMIME", "SMTPUTF8", "SIZE 1000")
 NO_PIPELINING = ("8BITMIME", "SMTPUTF8", "SIZE 1000")

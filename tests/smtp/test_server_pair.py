@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from appliance.smtp.client import Answered, Mechanism, SmtpClient
 from appliance.smtp.client_moves import Verb
+from appliance.smtp.exchange import Transaction
 from appliance.smtp.grammar import Capabilities
 from appliance.smtp.outcome import Accepted, Outcome, Rejected, Stage, Unsendable
-from appliance.smtp.pipeline import Pipeline, Transaction
+from appliance.smtp.pipeline import Pipeline
 from appliance.smtp.server_events import (
     ContentReceived,
     Login,
