@@ -16,7 +16,7 @@ from appliance.cli.show import give_up_stdout, plain_lines
 
 SYSTEM_DATA = Path("/var/lib/postroom")
 LOCAL_DATA = Path("postroom-data")
-MAX_NAME_CHARS = 64
+MAX_NAME_CHARS = 100  # as over HTTP
 
 Params = ParamSpec("Params")
 Result = TypeVar("Result")

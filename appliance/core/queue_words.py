@@ -103,7 +103,8 @@ def _older_than(wanted: QueueFilter, text: str, now_ns: int) -> QueueFilter:
     if match is None or not text.isascii():
         raise ValueError(text)
     age_s = int(match[1]) * _SECONDS[match[2]]
-    return replace(wanted, before_ns=now_ns - age_s * _SECOND_NS)
+    # Nothing came in before 1970, and SQLite counts no further than a few centuries.
+    return replace(wanted, before_ns=max(0, now_ns - age_s * _SECOND_NS))
 
 
 def _sub_account(wanted: QueueFilter, text: str, _: int) -> QueueFilter:

@@ -13,16 +13,35 @@ from uuid import UUID
 import msgspec
 
 from appliance import failpoint
+from appliance.core.attempt import Ending
 from appliance.core.delivery import Settlement, State
 from appliance.core.doubt import Doubtful, doubted, proven
 from appliance.core.ids import DeliveryId, ProviderId
+from appliance.smtp.outcome import Stage
+from appliance.smtp.trail import Trail
 from appliance.store.about import about_deliveries
+from appliance.store.attempt_codec import encode_trail
 from appliance.store.deliveries import settle_from
 from appliance.store.rows import ids_where
 from appliance.store.transaction import Tx, View, in_list, to_uuid
 from appliance.value import value
 
 ENDED = "Postroom ended before it read the answer to the final dot"
+
+_NOTED = "state = 1 AND state <> 0 AND settled_ns IS NULL AND dot_ns IS NOT NULL"
+_FIND_NOTED = "SELECT uuid FROM delivery WHERE :noted".replace(":noted", _NOTED)
+# Who may have taken it is remembered: it may move on from there. What was said was in
+# memory.
+_RECORD_TRIES = (
+    "INSERT INTO attempt (delivery, provider, began_ns, ended_ns, ending, stage,"
+    " code, text, detail)"
+    " SELECT id, provider, dot_ns, dot_ns, ?, ?, 0, ?, ? FROM delivery"
+    " WHERE :noted AND provider IS NOT NULL ORDER BY id"
+).replace(":noted", _NOTED)
+_DOUBT_NOTED = (
+    "UPDATE delivery SET state = 5, due_ns = ?, attempts = attempts + 1,"
+    " last_code = 0, last_text = ? WHERE :noted"
+).replace(":noted", _NOTED)
 
 _SELECT = (
     "SELECT id, uuid, provider, attempts, last_code, last_text,"
@@ -86,14 +105,11 @@ def rescue(tx: Tx, now_ns: int, wait_ns: int) -> Rescued:
     What was noted is in doubt for ``wait_ns``, which is recorded, and a try; all
     else is due now. For the start, before anything is claimed.
     """
-    in_doubt = _noted(tx)
+    in_doubt = [uuid for (uuid,) in tx.db.execute(_FIND_NOTED)]
     if in_doubt:
-        tx.db.execute(
-            "UPDATE delivery SET state = 5, due_ns = ?, attempts = attempts + 1,"
-            " last_code = 0, last_text = ? WHERE state = 1 AND state <> 0"
-            " AND settled_ns IS NULL AND dot_ns IS NOT NULL",
-            (now_ns + wait_ns, ENDED),
-        )
+        what = (Ending.IN_DOUBT.value, Stage.DOT.value, ENDED, encode_trail(Trail()))
+        tx.db.execute(_RECORD_TRIES, what)
+        tx.db.execute(_DOUBT_NOTED, (now_ns + wait_ns, ENDED))
         for about in about_deliveries(tx, in_doubt).values():
             tx.emit(doubted(about, ENDED, now_ns))
     queued = tx.db.execute(
@@ -102,14 +118,6 @@ def rescue(tx: Tx, now_ns: int, wait_ns: int) -> Rescued:
         (now_ns,),
     ).rowcount
     return Rescued(queued, len(in_doubt))
-
-
-def _noted(tx: Tx) -> list[bytes]:
-    rows = tx.db.execute(
-        "SELECT uuid FROM delivery WHERE state = 1 AND state <> 0"
-        " AND settled_ns IS NULL AND dot_ns IS NOT NULL"
-    )
-    return [uuid for (uuid,) in rows]
 
 
 def list_overdue(view: View, now_ns: int, limit: int) -> list[Doubtful]:

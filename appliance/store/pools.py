@@ -258,13 +258,18 @@ def _find_wrong_member(view: View, new: NewPool) -> str:
 
 
 def _let_go(tx: Tx, pool: PoolId) -> None:
-    """Have the pool's mail stand where it may leave a provider that is down."""
-    # Reads all that is queued, as _count_waiting does, and as seldom.
+    """Have the pool's mail stand where it may leave a provider that is down.
+
+    Also what is in flight, held or in doubt: it may be queued again.
+    """
+    # Reads all that is unfinished, as _count_waiting does, and as seldom.
     tx.db.execute(
         "UPDATE delivery SET queue = -pool WHERE id IN"
         " (SELECT id FROM delivery WHERE due_ns IS NOT NULL AND state = 0"
-        "  AND provider IS NOT NULL AND queue = 0 AND pool = ?)",
-        (pool,),
+        "   AND provider IS NOT NULL AND queue = 0 AND pool = :pool"
+        "  UNION ALL SELECT id FROM delivery WHERE settled_ns IS NULL AND state <> 0"
+        "   AND provider IS NOT NULL AND queue = 0 AND pool = :pool)",
+        {"pool": pool},
     )
 
 

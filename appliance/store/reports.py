@@ -6,7 +6,7 @@ many reports there are, each question to the database is asked for hundreds.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 from uuid import UUID
 
@@ -26,6 +26,10 @@ from appliance.store.suppressions import add_suppression
 from appliance.store.transaction import Tx, View, in_list, to_uuid
 
 AT_A_TIME = 512  # values in one question
+_TOOK = (
+    "(SELECT group_concat(provider) FROM attempt"
+    " WHERE attempt.delivery = d.id AND ending IN ('accepted', 'in doubt'))"
+)
 SUPPRESSES = {
     EventType.HARD_BOUNCED: SuppressionReason.HARD_BOUNCE,
     EventType.COMPLAINED: SuppressionReason.SPAM_COMPLAINT,
@@ -50,7 +54,9 @@ class Batch:
         """True if this delivery went where the reporter would hear of it."""
         if self.provider is None:
             return given.went and given.about.sub_account == self.sub_account
-        return given.went and given.provider == self.provider
+        if given.provider == self.provider:
+            return given.went
+        return str(self.provider) in given.took.split(",")
 
     def end_ns(self, reason: SuppressionReason, at_ns: int) -> int | None:
         """Until when that reason suppresses from a moment on, None for ever."""
@@ -61,10 +67,14 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class _Given:
-    """A delivery as a report finds it."""
+    """A delivery as a report finds it.
+
+    ``took`` are the providers that took it, or may have, once: it may be another's now.
+    """
 
     id: DeliveryId
     provider: ProviderId | None
+    took: str
     went: bool
     is_open: bool  # in doubt, or held: what is heard of it settles it
     accepted_ns: int
@@ -77,10 +87,10 @@ _Good: TypeAlias = Sequence[tuple[_Given, Report, Batch]]
 def record_reports(tx: Tx, items: Sequence[Batch]) -> list[list[bool]]:
     """For each report of each batch whether it was believed; a batch function.
 
-    It is if the delivery went to that provider. Believed is also what was known; of
-    what is new there is an event, but for what was put off: that is kept apart. A
-    hard bounce or a complaint suppresses the recipient. Whatever is reported of a
-    delivery in doubt, or held, proves that it was sent.
+    It is if the delivery went to that provider, though it may be another's by now.
+    Believed is also what was known; of what is new there is an event, but for what was
+    put off: that is kept apart. A hard bounce or a complaint suppresses the recipient.
+    Whatever is reported of a delivery in doubt, or held, proves that it was sent.
     """
     uuids = {one.delivery.bytes for item in items for one in item.reports}
     known = _look_up(tx, list(uuids))
@@ -122,8 +132,18 @@ def _record(tx: Tx, good: _Good) -> None:
         ends = seen.setdefault(given.about.delivery, set())
         if is_news(report.type, ends):
             ends.add(report.type)
-            _tell(tx, given.about, report, at_ns, item)
+            _tell(tx, _seen_by(tx, item, given), report, at_ns, item)
     note_delays(tx, delays)
+
+
+def _seen_by(view: View, item: Batch, given: _Given) -> About:
+    """What the fact is about: it happened at the provider that tells it."""
+    if item.provider is None or item.provider == given.provider:
+        return given.about
+    (name,) = view.db.execute(
+        "SELECT name FROM provider WHERE id = ?", (item.provider,)
+    ).fetchone()
+    return replace(given.about, provider=name)
 
 
 def _tell(tx: Tx, about: About, report: Report, at_ns: int, item: Batch) -> None:
@@ -184,15 +204,16 @@ def _given(view: View, uuids: list[bytes]) -> Iterator[_Given]:
     """Those that are known; what never went to an upstream did not go."""
     rows = view.db.execute(
         *in_list(
-            "SELECT d.id, d.provider, d.state, d.attempts, d.dot_ns,"  # noqa: S608
+            f"SELECT d.id, d.provider, {_TOOK}, d.state, d.attempts, d.dot_ns,"  # noqa: S608
             f" d.created_ns, {COLUMNS} FROM {TABLES} WHERE d.uuid IN (:values)",
             uuids,
         )
     )
-    for id_, provider, state, attempts, dot_ns, created_ns, *about in rows:
+    for id_, provider, took, state, attempts, dot_ns, created_ns, *about in rows:
         yield _Given(
             DeliveryId(id_),
             None if provider is None else ProviderId(provider),
+            took or "",
             attempts > 0 or dot_ns is not None,
             state in (State.IN_DOUBT, State.HELD),
             created_ns,

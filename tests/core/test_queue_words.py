@@ -30,6 +30,7 @@ ID = "01890a5d-ac96-774b-bcce-b302099a8057"
         ("delivery", ID, F(delivery=UUID(ID))),
         ("olderThan", "90", F(before_ns=NOW_NS - 90 * 10**9)),
         ("olderThan", "2h", F(before_ns=NOW_NS - 7200 * 10**9)),
+        ("olderThan", "9999999d", F(before_ns=0)),  # before all time
         ("subAccount", "7", F(sub_account=SubAccountId(7))),
     ],
 )

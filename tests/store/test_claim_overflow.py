@@ -8,12 +8,15 @@ import pytest
 from appliance.core.breaker import Restraint
 from appliance.core.ids import ProviderId
 from appliance.core.pool import NewPool, Pool, Route, Routing, by_shares
+from appliance.core.queue import EVERYTHING, Act, Order
 from appliance.core.recipient_class import RecipientClass
 from appliance.core.throttle import Limit, Limits
 from appliance.store.deliveries import release
 from appliance.store.limit_wait import leave_limits
 from appliance.store.pools import update_pool
 from appliance.store.providers import remove_provider
+from appliance.store.queue import find_waiting
+from appliance.store.queue_moves import change_waiting
 from tests.fakes.queue import Queue, open_again, open_queue, share_of
 
 DOWN = Restraint(0, "provider a is down: 421 busy")
@@ -185,6 +188,37 @@ async def test_switched_on_in_an_outage_it_frees_what_waits(tmp_path: Path) -> N
         assert {one.provider for one in await queue.claim_all()} == {b.id}
 
 
+@pytest.mark.parametrize("where", ["in flight", "held"])
+async def test_switched_on_it_frees_what_is_queued_again_later(
+    tmp_path: Path, where: str
+) -> None:
+    """What hung on the wire just then, and what an operator had held."""
+    async with open_queue(tmp_path) as queue:
+        a, b = await queue.provider("a"), await queue.provider("b")
+        shares = by_shares("both", [(a.id, 100)])
+        pool = await queue.pool(shares)
+        await queue.put(4, pool=pool)
+        assert len(await queue.claim()) == 4
+        if where == "held":
+            await give_back(queue)
+            await operate(queue, Act.HOLD)
+        new = NewPool("both", shares.routing, (a.id, b.id), shares.routes, True)
+        assert isinstance(await queue.store.write(update_pool, pool.id, new), Pool)
+        if where == "held":
+            await operate(queue, Act.RELEASE)
+        else:
+            await give_back(queue)
+        queue.down = {a.id: DOWN}
+        assert share_of(await queue.claim_all(), {a.id: "a", b.id: "b"}) == {"b": 4}
+
+
+async def operate(queue: Queue, act: Act) -> None:
+    """An operator does so to all that waits."""
+    order = Order(act, EVERYTHING)
+    found = await queue.store.read(find_waiting, EVERYTHING, 100)
+    await queue.store.write(change_waiting, order, found, queue.now_ns)
+
+
 @pytest.mark.parametrize("overflow", [False, True])
 async def test_one_at_its_limit_is_passed_over_only_with_overflow(
     tmp_path: Path,
@@ -218,6 +252,25 @@ async def test_what_waits_for_a_limit_may_leave_one_that_is_down(
         assert await queue.claim_all() == []
         assert await queue.store.write(leave_limits, queue.down) == 2
         assert {one.provider for one in await queue.claim_all()} == {b.id}
+
+
+async def test_what_is_released_waits_for_no_limit_of_one_that_is_down(
+    tmp_path: Path,
+) -> None:
+    """It was held where it waited for the limit, and stands as all others again."""
+    async with open_queue(tmp_path) as queue:
+        limits = Limits(classes={RecipientClass.GMAIL: Limit(per_hour=1)})
+        a, b = await queue.provider("a", limits), await queue.provider("b")
+        shares = by_shares("both", [(a.id, 100)])
+        new = NewPool("both", shares.routing, (a.id, b.id), shares.routes, True)
+        pool = await queue.pool(new)
+        queue.down = {b.id: DOWN}
+        await queue.put(3, to="x@gmail.com", pool=pool)
+        assert len(await queue.claim_all()) == 1
+        await operate(queue, Act.HOLD)
+        await operate(queue, Act.RELEASE)
+        queue.down = {a.id: DOWN}
+        assert share_of(await queue.claim_all(), {a.id: "a", b.id: "b"}) == {"b": 2}
 
 
 async def test_mail_of_a_provider_that_was_removed_is_drawn_again(

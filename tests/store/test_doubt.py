@@ -1,5 +1,6 @@
 from pathlib import Path
 
+from appliance.core.attempt import Ending
 from appliance.core.delivery import Copy, Settlement, State
 from appliance.core.doubt import Wish, conclude
 from appliance.core.event import Event, EventFilter, EventType
@@ -7,10 +8,12 @@ from appliance.core.ids import DeliveryId
 from appliance.core.message import Request
 from appliance.core.report import Report
 from appliance.core.retry import RetryPlan
+from appliance.store.attempts import list_attempts
 from appliance.store.claim import claim
 from appliance.store.database import Store
 from appliance.store.deliveries import counts_by_state, next_due_ns, release, settle
 from appliance.store.doubt import (
+    ENDED,
     Dot,
     Rescued,
     list_overdue,
@@ -74,6 +77,10 @@ async def test_after_a_crash_exactly_what_was_noted_is_in_doubt(
         (event,) = await told(store, EventType.IN_DOUBT)
         assert event.about.delivery == copies[0].uuid
         assert "final dot" in str(event.data["reason"])
+        (one,) = await store.read(list_attempts, copies[0].id)
+        assert (one.provider, one.ending) == (copies[0].provider, Ending.IN_DOUBT)
+        assert (one.began_ns, one.text) == (NOW_NS, ENDED)
+        assert (one.connection, one.dialogue) == (None, ())
         again = await store.write(claim, NOW_NS + 10**9, 10, PLENTY)
         assert {one.id for one in again} == {copies[2].id, copies[3].id}
 

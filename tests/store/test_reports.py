@@ -9,6 +9,8 @@ from appliance.core.delivery import Settlement, State
 from appliance.core.event import Event, EventFilter, EventType, Scalar
 from appliance.core.ids import DeliveryId, ProviderId, SubAccountId, uuid7
 from appliance.core.message import Request
+from appliance.core.pool import Pool, by_shares
+from appliance.core.queue import EVERYTHING, Act, Order
 from appliance.core.report import ENDS, Report
 from appliance.core.suppression import SuppressionReason
 from appliance.store.claim import claim
@@ -18,7 +20,9 @@ from appliance.store.deliveries import settle
 from appliance.store.doubt import Dot, note_dots, rescue
 from appliance.store.events import list_events
 from appliance.store.messages import accept, get_message
+from appliance.store.pools import add_pool
 from appliance.store.providers import NewProvider, add_provider, get_provider
+from appliance.store.queue_moves import change_waiting
 from appliance.store.reports import AT_A_TIME, Batch, record_reports
 from appliance.store.retention import prune
 from appliance.store.suppressions import list_suppressions
@@ -69,6 +73,49 @@ async def test_what_is_reported_becomes_an_event(store: Store, seeded: Seeded) -
     assert event.data == {"code": 250, "text": "Ok"}
     assert event.about.delivery == uuid
     assert event.about.provider == "upstream"
+
+
+async def moved_away(store: Store, seeded: Seeded, *acts: Act) -> UUID:
+    """A mail that a crash left in doubt, and another pool has by then."""
+    await store.write_each(accept, Request((seeded.message("bob@x.example"),)))
+    (copy,) = await store.write(claim, NOW_NS, 10, 10**9)
+    await store.write_each(note_dots, Dot(copy.id, NOW_NS))
+    await store.write(rescue, NOW_NS, 10**9)
+    other = await store.write(add_provider, NewProvider("other", host="other"))
+    assert other is not None
+    pool = await store.write(add_pool, by_shares("other", [(other.id, 100)]))
+    assert isinstance(pool, Pool)
+    for act in acts:
+        order = Order(act, EVERYTHING, pool.id if act is Act.MOVE else None)
+        tally = await store.write(change_waiting, order, [copy.id], LATER_NS)
+        assert tally.changed
+    return copy.uuid
+
+
+async def test_what_was_held_and_moved_is_still_proven_to_be_sent(
+    store: Store, seeded: Seeded
+) -> None:
+    """By the provider that may have taken it; else its release sends it again."""
+    uuid = await moved_away(store, seeded, Act.HOLD, Act.MOVE)
+    report = Report(D, uuid, "bob@x.example", LATER_NS)
+    assert await hand_in(store, seeded, report) == [True]
+    (status,) = await store.read(get_message, uuid)
+    assert (status.state, status.provider) == (State.SENT, "upstream")
+
+
+async def test_who_took_it_before_it_was_moved_is_believed(
+    store: Store, seeded: Seeded
+) -> None:
+    """Its bounce suppresses, under its own name; who never had it is not believed."""
+    uuid = await moved_away(store, seeded, Act.RETRY, Act.MOVE)
+    report = Report(H, uuid, "bob@x.example", LATER_NS, {"text": "no such user"})
+    stranger = await store.write(add_provider, NewProvider("x", host="x"))
+    assert stranger is not None
+    assert await hand_in(store, seeded, report, provider=stranger.id) == [False]
+    assert await hand_in(store, seeded, report) == [True]
+    (event,) = await told(store)
+    assert (event.type, event.about.provider) == (H, "upstream")
+    assert await suppressed(store, seeded) == ["bob@x.example"]
 
 
 async def test_a_hard_bounce_suppresses_its_recipient_at_once(

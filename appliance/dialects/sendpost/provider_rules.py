@@ -8,6 +8,7 @@ from collections.abc import Callable
 from msgspec import UNSET
 
 from appliance.core.provider import AuthMethod, Security
+from appliance.core.queue import NOT_DRAWN
 from appliance.core.throttle import MAX_RATE
 from appliance.dialects.addresses import read_address
 from appliance.dialects.sendpost.errors import Problem, invalid
@@ -45,6 +46,8 @@ def check_name(name: str) -> Problem | None:
         return invalid("name", f"name has 1 to {MAX_NAME_CHARS} characters")
     if has_control(name) or name != name.strip():
         return invalid("name", "name has a control character, or a blank at an end")
+    if name.startswith(NOT_DRAWN):  # the queue's filter could not tell it apart
+        return invalid("name", f'name begins with "{NOT_DRAWN}"')
     return None
 
 

@@ -134,6 +134,7 @@ def test_the_older_spellings_mean_the_same() -> None:
         ("name", {"name": "x" * 101}),
         ("name", {"name": "a\r\nb"}),
         ("name", {"name": " a"}),
+        ("name", {"name": "-"}),
         ("type", {"type": 0}),
         ("host", {"host": None}),
         ("host", {"host": ""}),
