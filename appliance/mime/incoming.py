@@ -27,6 +27,7 @@ _MAX_FIELDS = MAX_FIELDS - 100
 _MAX_HEADER_OCTETS = MAX_BLOCK_OCTETS // 2
 # What names the hidden recipients, and what the last server writes (RFC 5321 4.4).
 _NEVER_KEPT = frozenset({b"bcc", b"resent-bcc", b"return-path"})
+_NEVER_BLANK = frozenset({b"date", b"message-id"})  # RFC 5322 3.6
 _NO_STANDARD = b"x-"
 _BLANKS = " \t"
 _BLANK_LINE = re.compile(rb"\r\n[ \t]*+\r\n")
@@ -43,7 +44,8 @@ class Incoming:
 
     ``senders`` are all mailboxes of the one From field, their domains in
     A-labels. ``subject`` is decoded. ``message_id`` lacks its brackets and is
-    "" if there is none, or none to rely on. ``hops`` counts Received fields.
+    "" if there is none, or none to rely on; then ``odd_message_id`` is what stands
+    there, if anything does. ``hops`` counts Received fields.
     """
 
     fields: tuple[Field, ...]
@@ -52,6 +54,7 @@ class Incoming:
     subject: str
     message_id: str
     hops: int
+    odd_message_id: str = ""
 
     def headers(self, prefix: bytes = b"") -> list[tuple[str, str]]:
         """The fields whose names begin so, in order.
@@ -77,14 +80,17 @@ def read_incoming(data: bytes) -> Incoming:
     if len(fields) > _MAX_FIELDS or len(data) - len(body) > _MAX_HEADER_OCTETS:
         raise MalformedMessage("The header of the message is too large")
     names = [one.name for one in fields]
+    ids = [one for one in fields if one.name == b"message-id"]
+    message_id = _message_id(ids)
     subject = _text(fields[names.index(b"subject")]) if b"subject" in names else ""
     return Incoming(
         tuple(fields),
         body,
         _senders([one for one in fields if one.name == b"from"]),
         decode_words(subject).strip(_BLANKS),
-        _message_id([one for one in fields if one.name == b"message-id"]),
+        message_id,
         names.count(b"received"),
+        "" if message_id else next(filter(None, map(_odd_id, ids)), ""),
     )
 
 
@@ -100,10 +106,11 @@ def finish(
 
     Left out are Bcc, Resent-Bcc and Return-Path, and of the fields that are no
     standard's those whose lower-case name ``drop`` wants gone. Date and Message-ID
-    are added where missing.
+    are added where missing; of one that is blank nothing is kept.
     """
-    names = [one.name for one in incoming.fields]
-    pieces = [front, *(one.raw for one in incoming.fields if _stays(one.name, drop))]
+    fields = [one for one in incoming.fields if _stays(one, drop)]
+    names = [one.name for one in fields]
+    pieces = [front, *(one.raw for one in fields)]
     if b"date" not in names:
         pieces.append(b"Date: %b\r\n" % date(date_s).encode())
     if b"message-id" not in names:
@@ -111,9 +118,12 @@ def finish(
     return b"".join([*pieces, b"\r\n", incoming.body])
 
 
-def _stays(name: bytes, drop: Callable[[str], bool]) -> bool:
+def _stays(field: Field, drop: Callable[[str], bool]) -> bool:
+    name = field.name
     if name[:2] == _NO_STANDARD:
         return not drop(name.decode())
+    if name in _NEVER_BLANK:
+        return bool(field.value.strip())
     return name not in _NEVER_KEPT
 
 
@@ -141,6 +151,11 @@ def _message_id(fields: list[Field]) -> str:
         return ""
     match = _MESSAGE_ID.fullmatch(_text(fields[0]))
     return match[1] if match else ""
+
+
+def _odd_id(one: Field) -> str:
+    """What stands where an id should, as it will leave."""
+    return _text(one).removeprefix("<").removesuffix(">").strip(_BLANKS)
 
 
 def _text(one: Field) -> str:

@@ -28,7 +28,6 @@ from appliance.smtp.server_words import (
     NEEDS_UTF8,
     NOT_TEXT,
     RCPT_SYNTAX,
-    TOO_BIG,
     UNKNOWN,
     UNKNOWN_PARAMETER,
     unknown_mechanism,
@@ -105,16 +104,16 @@ def parse_name(argument: str) -> str | Reply:
     return argument if _NAME.fullmatch(argument) else HELLO_SYNTAX
 
 
-def parse_mail(argument: str, max_size: int) -> MailGiven | Reply:
+def parse_mail(argument: str) -> MailGiven | Reply:
     """The sender and parameters of MAIL."""
     plain = _PLAIN_FROM.fullmatch(argument)
     if plain is not None:
         size = None if plain[2] is None else int(plain[2])
-        return TOO_BIG if (size or 0) > max_size else MailGiven(plain[1], size=size)
-    return _parse_mail(argument, max_size)
+        return MailGiven(plain[1], size=size)
+    return _parse_mail(argument)
 
 
-def _parse_mail(argument: str, max_size: int) -> MailGiven | Reply:
+def _parse_mail(argument: str) -> MailGiven | Reply:
     match = _FROM.fullmatch(argument)
     if match is None:
         return BAD_SENDER if argument[:5].upper() == "FROM:" else MAIL_SYNTAX
@@ -127,8 +126,6 @@ def _parse_mail(argument: str, max_size: int) -> MailGiven | Reply:
     if not (utf8 or sender.isascii()):
         return NEEDS_UTF8
     size = int(parameters["SIZE"][1:]) if "SIZE" in parameters else None
-    if size is not None and size > max_size:
-        return TOO_BIG
     eight_bit = parameters.get("BODY", "").upper() == "=8BITMIME"
     return MailGiven(sender, utf8, size, eight_bit)
 

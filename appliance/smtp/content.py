@@ -20,10 +20,11 @@ _HELD_BACK: Final = len(_END) - 1  # of these the end may be made
 class Content:
     """What came of one message; nothing is kept of one that will be refused."""
 
-    __slots__ = ("_kept", "_max_size", "_stuffing", "refusal")
+    __slots__ = ("_kept", "_max_size", "_stuffing", "_too_big", "refusal")
 
-    def __init__(self, max_size: int) -> None:
+    def __init__(self, max_size: int, too_big: Reply = TOO_BIG) -> None:
         self._max_size = max_size
+        self._too_big = too_big  # what is said of more
         self._kept = BytesIO()
         self._stuffing = 0  # dots among what is kept that are not the message's
         self.refusal: Reply | None = None  # then what still comes is dropped
@@ -44,7 +45,7 @@ class Content:
         if self.refusal is not None:
             return
         if self._kept.tell() + len(piece) - self._stuffing > self._max_size:
-            self.refuse(TOO_BIG)
+            self.refuse(self._too_big)
         else:
             self._kept.write(piece)
 
@@ -64,7 +65,7 @@ class Content:
                 return LONE_LINE_END
             data = _normalised(data)
         if len(data) > self._max_size:
-            return TOO_BIG
+            return self._too_big
         if data and not data.endswith(b"\r\n"):
             data += b"\r\n"
         return data
@@ -78,8 +79,8 @@ class DottedContent(Content):
 
     __slots__ = ("_borrowed", "_tail", "is_complete")
 
-    def __init__(self, max_size: int) -> None:
-        super().__init__(max_size)
+    def __init__(self, max_size: int, too_big: Reply = TOO_BIG) -> None:
+        super().__init__(max_size, too_big)
         # What was read and is not kept yet. It begins with a CRLF that is no
         # content, the command's own: a dot behind it stands first on its line.
         self._tail = b"\r\n"

@@ -128,6 +128,15 @@ class SmtpServer:
         self._session.max_size = size
 
     @property
+    def too_big(self) -> Reply:
+        """What is said of a message beyond it; set it as `max_size`."""
+        return self._session.too_big
+
+    @too_big.setter
+    def too_big(self, reply: Reply) -> None:
+        self._session.too_big = reply
+
+    @property
     def max_recipients(self) -> int:
         """How many recipients a transaction may have; set it as `max_size`."""
         return self._session.max_recipients
@@ -282,7 +291,7 @@ class SmtpServer:
     def _agree(self, verb: Verb, reply: Reply) -> None:
         session = self._session
         if verb is Verb.BDAT or verb is Verb.LAST:
-            session.transaction.content = Content(session.max_size)
+            session.transaction.content = Content(session.max_size, session.too_big)
             return  # said behind the chunk
         if verb is Verb.RESPONSE:
             session.authenticated = session.admitted = True
@@ -290,7 +299,8 @@ class SmtpServer:
             session.transaction.taken += 1
             session.admitted = True
         elif verb is Verb.DATA:
-            session.transaction.content = DottedContent(session.max_size)
+            content = DottedContent(session.max_size, session.too_big)
+            session.transaction.content = content
             reply = reply if reply.code // 100 == _GO_ON else words.GO_AHEAD
         elif verb is Verb.VERDICT:
             session.errors = 0

@@ -99,12 +99,14 @@ class Session:
         "messages",
         "out",
         "state",
+        "too_big",
         "transaction",
     )
 
     def __init__(self, manners: Manners, *, encrypted: bool) -> None:
         self.manners = manners
         self.max_size = manners.max_size
+        self.too_big = words.TOO_BIG
         self.max_recipients = manners.max_recipients
         self.state = State.SECURED if encrypted else State.CONNECTED
         self.encrypted = encrypted

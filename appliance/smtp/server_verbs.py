@@ -121,9 +121,11 @@ def _mail(session: Session, argument: str) -> Event | Reply | None:
     if session.messages > session.manners.max_messages:
         session.close(words.TOO_MANY_MESSAGES)
         return None
-    given = parse_mail(argument, session.max_size)
+    given = parse_mail(argument)
     if isinstance(given, Reply):
         return given
+    if (given.size or 0) > session.max_size:
+        return session.too_big
     session.transaction = Transaction(utf8=given.utf8)
     return session.ask(Verb.MAIL, given)
 

@@ -196,6 +196,28 @@ def test_date_and_message_id_are_added_where_missing() -> None:
     )
 
 
+def test_blank_ones_are_missing() -> None:
+    """RFC 5322 3.6: a Date is a date, a Message-ID an id."""
+    blank = b"Date: \r\n\t\r\nMessage-ID:\r\n"
+    assert kept(blank + PLAIN) == kept(PLAIN)
+
+
+@pytest.mark.parametrize(
+    ("header", "told"),
+    [
+        (b"Message-ID: <a@b>\r\n", ""),
+        (b"Message-ID: x\r\n", "x"),
+        (b"Message-ID: <a b@c>\r\n", "a b@c"),
+        (b"Message-ID: \r\nMessage-ID: <c@d>\r\n", "c@d"),
+        (b"Message-ID: <>\r\n", ""),
+        (b"", ""),
+    ],
+)
+def test_what_stands_where_an_id_should_is_known(header: bytes, told: str) -> None:
+    """It leaves as it is, so it is what is told of the mail."""
+    assert read_incoming(header + PLAIN).odd_message_id == told
+
+
 def test_a_message_without_a_body_gets_its_blank_line() -> None:
     """What is added must stand in the header."""
     mail = kept(b"From: a@b.example\r\nDate: x")

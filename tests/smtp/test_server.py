@@ -59,9 +59,15 @@ def test_login_may_have_limits_of_its_own() -> None:
     """Limits set for a login hold at once, and the next EHLO tells them."""
     talk = ready()
     talk.server.max_size, talk.server.max_recipients = 50, 1
+    talk.server.too_big = Reply(552, ("so big",), EnhancedCode(5, 3, 5))
+    assert talk.server.too_big.lines == ("so big",)
     assert offered(talk)[1] == "SIZE 50"
     assert "LIMITS RCPTMAX=1 MAILMAX=50" in offered(talk)
-    assert talk.codes(b"MAIL FROM:<a@s.test> SIZE=51\r\n") == ["552 5.3.4"]
+    assert talk.codes(b"MAIL FROM:<a@s.test> SIZE=51\r\n") == ["552 5.3.5"]
+    talk.hear(ENVELOPE + b"DATA\r\n")
+    assert talk.codes(b"x" * 51 + b"\r\n.\r\n")[-1] == "552 5.3.5"
+    talk.hear(ENVELOPE)
+    assert talk.codes(b"BDAT 51 LAST\r\n" + b"x" * 51)[-1] == "552 5.3.5"
     codes = talk.codes(ENVELOPE + b"RCPT TO:<c@r.test>\r\n")
     assert codes == ["250 2.1.0", "250 2.1.0", "452 4.5.3"]
 

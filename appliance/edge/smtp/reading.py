@@ -110,7 +110,9 @@ def submission_of(
 ) -> Submission:
     """The submission that this mail is: its bytes as they will leave."""
     incoming, sender = letter.incoming, letter.senders[0]
-    message_id = incoming.message_id or f"{around.id}@{sender.address.domain}"
+    message_id = incoming.message_id or incoming.odd_message_id
+    if not message_id:
+        message_id = f"{around.id}@{sender.address.domain}"
     data = finish(
         incoming,
         drop=lambda name: _is_ours_alone(name, dialect.strips),
@@ -167,8 +169,8 @@ def idempotency_of(
     """By what this mail is known if it comes again, None if by nothing.
 
     A key of the sender's may not be used for two mails. A Message-ID is one only
-    together with the recipients, for programs send one mail to many in turns. Their
-    order counts, since the ids of the answer come in it.
+    together with the recipients, for programs send one mail to many in turns. Mail of
+    another pool is other mail: what a test sent to nobody stands for no real one.
     """
     own = IDEMPOTENCY_HEADER.lower()
     found = letter.incoming.headers(own.encode())
@@ -177,6 +179,7 @@ def idempotency_of(
     if not (keys or message_id):
         return None
     to = "\0".join(one.key for one in around.recipients).encode()
+    pool = around.pool.encode()
     since_ns = around.now_ns - habits.window_ns
     if keys:
         key = keys[0]
@@ -184,8 +187,8 @@ def idempotency_of(
             detail = f"not one key of 1 to {MAX_KEY_CHARS} printable ASCII characters"
             return Refusal(Reason.INVALID_VALUE, IDEMPOTENCY_HEADER, detail)
         mark = _hash(to, _without_trace(letter.incoming))
-        return Idempotency(_hash(b"key", key.encode()), mark, since_ns)
-    known_by = _hash(b"message-id", message_id.encode(), to)
+        return Idempotency(_hash(b"key", pool, key.encode()), mark, since_ns)
+    known_by = _hash(b"message-id", pool, message_id.encode(), to)
     return Idempotency(known_by, known_by, since_ns)
 
 

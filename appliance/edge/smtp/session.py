@@ -154,6 +154,7 @@ class Session:
         sizes, rules = self._desk.sizes, dialect.rules
         self._login = _Login(dialect, credential, origin)
         self._server.max_size = rules.max_bytes or sizes.message_bytes
+        self._server.too_big = dialect.refuse(Refusal(Reason.TOO_LARGE), Moment.END)
         self._server.max_recipients = min(rules.max_recipients, sizes.recipients)
 
     # --- from whom, to whom ---------------------------------------------------
@@ -169,8 +170,9 @@ class Session:
 
     def _mind_sender(self, login: _Login, text: str) -> Refusal | None:
         """What is wrong with this sender of the envelope, or by now with the key."""
-        if not self._desk.keys.is_good(login.credential):
-            return Refusal(Reason.BAD_KEY)
+        revoked = self._mind_key(login)
+        if revoked is not None:
+            return revoked
         if not login.dialect.rules.checks_envelope:
             return None
         if not text:
@@ -179,6 +181,12 @@ class Session:
         if refusal is None:
             return None
         return replace(refusal, field="envelope")
+
+    def _mind_key(self, login: _Login) -> Refusal | None:
+        """A key may be revoked at any moment: nothing more comes in by it."""
+        if self._desk.keys.is_good(login.credential):
+            return None
+        return Refusal(Reason.BAD_KEY)
 
     def _mind(self, login: _Login, sender: Address | None) -> Refusal | None:
         question = Question(login.origin, sender, self._pool)
@@ -214,7 +222,7 @@ class Session:
     def _let_come(self) -> Reply:
         """A full disk is told before the content, not after 50 MB of it."""
         login = self._logged_in()
-        refusal = self._desk.intake.no_room(self._size_bytes)
+        refusal = self._mind_key(login) or self._desk.intake.no_room(self._size_bytes)
         if refusal is not None:
             return login.dialect.refuse(refusal, Moment.DATA)
         return GO_AHEAD
@@ -226,7 +234,7 @@ class Session:
         if isinstance(verdict, Refusal):
             return login.dialect.refuse(verdict, Moment.END)
         in_order: Sequence[UUID] = verdict.deliveries
-        if len(in_order) < len(self._recipients):
+        if len(self._recipients) > 1:
             ids = dict(zip(recipients, verdict.deliveries, strict=True))
             in_order = [ids[one.key] for one in self._recipients]
         return login.dialect.accepted(verdict.message, in_order)
@@ -235,6 +243,9 @@ class Session:
         self, login: _Login, data: bytes, recipients: Sequence[Address]
     ) -> Accepted | Refusal:
         """The verdict on a whole mail; accepted means that it is on disk."""
+        revoked = self._mind_key(login)
+        if revoked is not None:
+            return revoked
         habits = self._desk.habits
         letter = read_letter(data, login.dialect, habits)
         if isinstance(letter, Refusal):
@@ -245,7 +256,7 @@ class Session:
             if refusal is not None:
                 return refusal
         domain = senders[0].address.domain
-        refusal = self._mind_recipients(login, letter, domain, recipients)
+        refusal = self._mind_recipients(login, letter, domain)
         if refusal is not None:
             return refusal
         around = self._circumstances(recipients)
@@ -257,11 +268,7 @@ class Session:
         return await self._hand_in(login.origin, submission, idempotency)
 
     def _mind_recipients(
-        self,
-        login: _Login,
-        letter: Letter,
-        domain: str,
-        recipients: Sequence[Address],
+        self, login: _Login, letter: Letter, domain: str
     ) -> Refusal | None:
         """The first one's refusal if all of them want none of this mail.
 
@@ -271,7 +278,8 @@ class Session:
         if not login.dialect.rules.refuses_suppressed:
             return None
         mail, owner = Mail(letter.dimensions.topic, domain), login.origin.sub_account
-        refusals = [self._desk.suppression(owner, one, mail) for one in recipients]
+        everybody = self._recipients
+        refusals = [self._desk.suppression(owner, one, mail) for one in everybody]
         return refusals[0] if all(refusals) else None
 
     async def _hand_in(
@@ -298,11 +306,16 @@ class Session:
         )
 
     def _distinct(self) -> dict[str, Address]:
-        """Each recipient once, in order; two spellings of one mailbox are one."""
+        """Each recipient once; two spellings of one mailbox are one.
+
+        Sorted, so that the same mail is the same in whatever order they are named.
+        """
+        if len(self._recipients) == 1:
+            return {one.key: one for one in self._recipients}
         found: dict[str, Address] = {}
         for one in self._recipients:
             found.setdefault(one.key, one)
-        return found
+        return dict(sorted(found.items()))
 
     def _logged_in(self) -> _Login:
         assert self._login is not None, "the protocol lets nothing pass before AUTH"

@@ -79,7 +79,7 @@ class Client:
 
 
 @asynccontextmanager
-async def in_memory(folder: Path) -> AsyncIterator[Client]:
+async def in_memory(folder: Path, *overrides: str) -> AsyncIterator[Client]:
     """Over a fresh data folder with a key."""
 
     def prepare(tx: Tx, owner: SubAccount) -> None:
@@ -88,7 +88,7 @@ async def in_memory(folder: Path) -> AsyncIterator[Client]:
     premises = await furnish(folder, prepare)
     async with open_data(premises.folder) as store:
         services = await assemble(
-            store, premises.folder, settings_of(premises.folder), "operator"
+            store, premises.folder, settings_of(premises.folder, *overrides), "operator"
         )
         yield Client(premises, store, services)
 
@@ -146,8 +146,8 @@ async def test_the_events_say_what_was_attached(client: Client) -> None:
     assert bob == again != al
     events = await client.store.read(list_events, EVERYTHING, limit=9)
     assert [(one.type, f"email_{one.about.delivery}") for one in events] == [
-        (EventType.PROCESSED, bob),
         (EventType.PROCESSED, al),
+        (EventType.PROCESSED, bob),
     ]
     assert {one.about.dimensions.tags for one in events} == {("a",)}
 
@@ -176,12 +176,83 @@ async def test_a_key_is_good_as_soon_as_it_is_made(client: Client) -> None:
 async def test_a_key_that_was_revoked_sends_no_further_mail(client: Client) -> None:
     """The session that it opened is asked to log in again."""
     await client.logs_in("anypost", "ap_key")
+    await revoke(client)
+    answer = await client.says(b"MAIL FROM:<news@shop.example>")
+    assert answer == "530 5.7.0 Authentication required\r\n"
+
+
+@pytest.mark.parametrize("said", [1, 2, 3])
+async def test_a_key_that_was_revoked_ends_no_mail_that_it_began(
+    client: Client, said: int
+) -> None:
+    """Else whoever stole it keeps a few transactions open, for later."""
+    await client.logs_in("anypost", "ap_key")
+    mail = [
+        b"MAIL FROM:<news@shop.example>",
+        b"RCPT TO:<bob@rcpt.example>",
+        b"DATA",
+        MAIL + b".",
+    ]
+    for line in mail[:said]:
+        await client.says(line)
+    await revoke(client)
+    for line in mail[said:]:
+        answer = await client.says(line)
+        if not answer.startswith("250 2.1.5 "):
+            break
+    assert answer == "530 5.7.0 Authentication required\r\n"
+    assert await client.store.read(list_events, EVERYTHING, limit=9) == []
+
+
+async def revoke(client: Client) -> None:
+    """The key that it logged in with is worth nothing from now on."""
     directory = client.services.desk.directory
     credential = directory.current.credentials[hash_key("ap_key")]
     await client.store.write(revoke_credential, credential.uuid, NOW_NS)
     await directory.refresh()
-    answer = await client.says(b"MAIL FROM:<news@shop.example>")
-    assert answer == "530 5.7.0 Authentication required\r\n"
+
+
+@pytest.mark.parametrize("by", [b"X-Postroom-Idempotency-Key", b"Message-ID"])
+async def test_a_test_stands_for_no_real_mail(tmp_path: Path, by: bytes) -> None:
+    """What went to nobody does not keep the same mail under a live key from going."""
+    async with in_memory(tmp_path, "smtp.message_id_is_key=true") as test:
+        owner, desk = test.premises.made.sub_account, test.services.desk
+        for key in ("ps_test_key", "ps_live_key"):
+            await test.store.write(add_key, owner, key, dialect="postscale")
+        await desk.directory.refresh()
+        mail = by + b": <1@shop.example>\r\n" + MAIL
+        answers = []
+        for key in ("ps_test_key", "ps_live_key", "ps_test_key", "ps_live_key"):
+            client = Client(test.premises, test.store, test.services)
+            await client.logs_in("postscale", key)
+            answers.append(await client.mails("bob@rcpt.example", mail=mail))
+        assert answers[:2] == answers[2:]
+        assert answers[0] != answers[1]
+        events = await test.store.read(list_events, EVERYTHING, limit=9)
+        assert len(events) == 2
+
+
+async def test_recipients_in_another_order_are_the_same_recipients(
+    client: Client,
+) -> None:
+    """The answer has their ids in the order in which they were named this time."""
+    await client.logs_in("anypost", "ap_key")
+    mail = b"X-Postroom-Idempotency-Key: 1\r\n" + MAIL
+    bob, al = "bob@rcpt.example", "al@x.example"
+    first = await client.mails(bob, al, mail=mail)
+    again = await client.mails(al, bob, al, mail=mail)
+    ids = first.removeprefix("250 OK ids=").split()
+    assert again.removeprefix("250 OK ids=").split() == [ids[1], ids[0], ids[1]]
+    assert len(await client.store.read(list_events, EVERYTHING, limit=9)) == 2
+
+
+async def test_an_odd_message_id_is_the_one_that_is_told(client: Client) -> None:
+    """It stays in the mail, so no other may be found in webhooks."""
+    await client.logs_in("anypost", "ap_key")
+    await client.mails("bob@rcpt.example", mail=b"Message-ID: <a b@c>\r\n" + MAIL)
+    (fact,) = (await client.store.read(load_page, 0, 9)).facts
+    assert fact.mail.message_id == "a b@c"
+    assert b"\r\nMessage-ID: <a b@c>\r\n" in await client.stored()
 
 
 async def test_our_own_trouble_is_not_the_client_s_error(client: Client) -> None:
