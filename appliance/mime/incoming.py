@@ -28,6 +28,7 @@ _MAX_HEADER_OCTETS = MAX_BLOCK_OCTETS // 2
 # What names the hidden recipients, and what the last server writes (RFC 5321 4.4).
 _NEVER_KEPT = frozenset({b"bcc", b"resent-bcc", b"return-path"})
 _NEVER_BLANK = frozenset({b"date", b"message-id"})  # RFC 5322 3.6
+_BLANK = b" \t\r\n<>"  # nothing else in it, so nothing at all
 _NO_STANDARD = b"x-"
 _BLANKS = " \t"
 _BLANK_LINE = re.compile(rb"\r\n[ \t]*+\r\n")
@@ -123,7 +124,7 @@ def _stays(field: Field, drop: Callable[[str], bool]) -> bool:
     if name[:2] == _NO_STANDARD:
         return not drop(name.decode())
     if name in _NEVER_BLANK:
-        return bool(field.value.strip())
+        return bool(field.value.strip(_BLANK))
     return name not in _NEVER_KEPT
 
 
@@ -155,7 +156,7 @@ def _message_id(fields: list[Field]) -> str:
 
 def _odd_id(one: Field) -> str:
     """What stands where an id should, as it will leave."""
-    return _text(one).removeprefix("<").removesuffix(">").strip(_BLANKS)
+    return _text(one).strip(_BLANK.decode())
 
 
 def _text(one: Field) -> str:

@@ -30,20 +30,16 @@ _Row: TypeAlias = tuple[int, int, int | None, int, int, bytes]
 _CHANGES: Mapping[Act, str] = MappingProxyType(
     {
         Act.HOLD: "state = 4, due_ns = NULL, dot_ns = NULL, waits_for = :why",
-        # What was moved while it was held forgets its provider only now: see MOVE.
         Act.RELEASE: "state = 0, due_ns = :now, dot_ns = NULL, waits_for = '',"
-        " provider = iif(draw = '', NULL, provider),"
-        " queue = iif(draw = '', 0, -pool * (SELECT overflow FROM pool"
+        " queue = iif(provider IS NULL, 0, -pool * (SELECT overflow FROM pool"
         "  WHERE pool.id = delivery.pool))",
         # A limit, or an upstream that is down, still holds what waited for it.
         Act.RETRY: "state = 0, due_ns = :now, dot_ns = NULL,"
         " waits_for = CASE state WHEN 5 THEN '' ELSE waits_for END",
         Act.DROP: "state = 3, due_ns = NULL, dot_ns = NULL, settled_ns = :now,"
         " last_code = 0, last_text = :why, waits_for = ''",
-        # What waited for something of its old pool need not wait any longer. Of what
-        # is held the provider may yet say that it was sent.
-        Act.MOVE: "pool = :pool, queue = 0, draw = '',"
-        " provider = iif(state = 4, provider, NULL),"
+        # What waited for something of its old pool need not wait any longer.
+        Act.MOVE: "pool = :pool, provider = NULL, queue = 0, draw = '',"
         " due_ns = CASE WHEN state = 0 AND waits_for <> '' THEN min(due_ns, :now)"
         "  ELSE due_ns END,"
         " waits_for = CASE state WHEN 0 THEN '' ELSE waits_for END",

@@ -112,6 +112,18 @@ def record_reports(tx: Tx, items: Sequence[Batch]) -> list[list[bool]]:
 
 
 def _settle_doubts(tx: Tx, good: _Good) -> None:
+    """It was sent by the one that tells of it, whoever else was to have it next."""
+    elsewhere = {
+        given.id: item.provider
+        for given, _, item in good
+        if given.is_open and item.provider not in (None, given.provider)
+    }
+    for id_, provider in elsewhere.items():
+        tx.db.execute(
+            "UPDATE delivery SET provider = (SELECT id FROM provider WHERE id = ?)"
+            " WHERE id = ?",
+            (provider, id_),
+        )
     doubted = {
         given.about.delivery.bytes: item.at_ns
         for given, _, item in good
@@ -140,10 +152,10 @@ def _seen_by(view: View, item: Batch, given: _Given) -> About:
     """What the fact is about: it happened at the provider that tells it."""
     if item.provider is None or item.provider == given.provider:
         return given.about
-    (name,) = view.db.execute(
+    row = view.db.execute(
         "SELECT name FROM provider WHERE id = ?", (item.provider,)
     ).fetchone()
-    return replace(given.about, provider=name)
+    return replace(given.about, provider=row[0] if row else "")  # removed meanwhile
 
 
 def _tell(tx: Tx, about: About, report: Report, at_ns: int, item: Batch) -> None:

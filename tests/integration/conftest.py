@@ -5,6 +5,7 @@ behind the fixtures are for a file whose tests share what takes long to start.
 """
 
 import os
+import resource
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ from tests.integration.doors import furnish_for_smtp
 from tests.integration.verifiers import Verifiers
 
 TMPFS_MB = 24
+_MANY_FILES = 10_500
 _COUNTS = pytest.StashKey[list[str]]()
 Tell: TypeAlias = Callable[[str], None]
 
@@ -61,6 +63,18 @@ def _need(*names: str) -> None:
 def _need_root(what: str) -> None:
     if os.geteuid() != 0:
         _unavailable(f"{what} needs root")
+
+
+@pytest.fixture
+def many_files() -> Iterator[None]:
+    """The test, and the servers that it starts, may have ten thousand files open."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < _MANY_FILES:
+        _unavailable(f"{_MANY_FILES} open files are needed, ulimit -Hn says {hard}")
+    if soft != resource.RLIM_INFINITY and soft < _MANY_FILES:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (_MANY_FILES, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 class Need(Protocol):

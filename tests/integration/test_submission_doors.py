@@ -1,13 +1,11 @@
 """Who gets in by SMTP and who does not, as real mail programs meet it."""
 
 import base64
-import resource
 import smtplib
 import socket
 import ssl
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -116,6 +114,7 @@ def test_guessing_blocks_the_guesser_and_nobody_else(postroom: Postroom) -> None
     assert "127.0.0.66" in postroom.run("status").out
 
 
+@pytest.mark.usefixtures("many_files")
 def test_ten_thousand_connections_end_nothing(postroom: Postroom) -> None:
     """ATTACKS 4: all open at once, from 100 addresses, and none of them says a word.
 
@@ -123,7 +122,7 @@ def test_ten_thousand_connections_end_nothing(postroom: Postroom) -> None:
     """
     door, login = submission(postroom), anypost(postroom)
     with logged_in(door, login) as owner:
-        with _many_files(FLOOD), ExitStack() as flood:
+        with ExitStack() as flood:
             told = Counter(
                 _greeting(flood, door, f"127.0.1.{1 + number % 100}")
                 for number in range(FLOOD)
@@ -143,18 +142,6 @@ def _greeting(flood: ExitStack, door: Door, source: str) -> str:
     flood.enter_context(sock)
     code, *words = sock.recv(512).decode().split()
     return f"{code} {words[0]}" if code == "421" else code
-
-
-@contextmanager
-def _many_files(number: int) -> Iterator[None]:
-    """This process may open as many more, if root of this machine can have it so."""
-    before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = max(number + 500, before[0])
-    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, max(wanted, before[1])))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def test_a_key_is_not_asked_for_in_clear(postroom: Postroom) -> None:

@@ -198,8 +198,9 @@ def test_date_and_message_id_are_added_where_missing() -> None:
 
 def test_blank_ones_are_missing() -> None:
     """RFC 5322 3.6: a Date is a date, a Message-ID an id."""
-    blank = b"Date: \r\n\t\r\nMessage-ID:\r\n"
-    assert kept(blank + PLAIN) == kept(PLAIN)
+    for message_id in (b"", b" \r\n\t", b" < >"):
+        blank = b"Date: \r\n\t\r\nMessage-ID:" + message_id + b"\r\n"
+        assert kept(blank + PLAIN) == kept(PLAIN)
 
 
 @pytest.mark.parametrize(
@@ -210,6 +211,7 @@ def test_blank_ones_are_missing() -> None:
         (b"Message-ID: <a b@c>\r\n", "a b@c"),
         (b"Message-ID: \r\nMessage-ID: <c@d>\r\n", "c@d"),
         (b"Message-ID: <>\r\n", ""),
+        (b"Message-ID: \x0c\r\n", "\x0c"),
         (b"", ""),
     ],
 )

@@ -204,6 +204,7 @@ async def test_what_is_held_stays_held_when_it_is_moved(
     await do(store, Order(Act.MOVE, EVERYTHING, pool.id), number)
     moved = await look(store, number)
     assert (moved.state, moved.pool, moved.waits_for) == (State.HELD, "other", "Held")
+    assert moved.provider == ""  # who empties a provider means it no longer
     await do(store, Order(Act.RELEASE, EVERYTHING), number)
     (copy,) = await store.write(claim, NOW_NS, 1, PLENTY)
     assert (copy.pool, copy.provider) == (pool.id, pool.members[0])

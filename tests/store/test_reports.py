@@ -21,7 +21,12 @@ from appliance.store.doubt import Dot, note_dots, rescue
 from appliance.store.events import list_events
 from appliance.store.messages import accept, get_message
 from appliance.store.pools import add_pool
-from appliance.store.providers import NewProvider, add_provider, get_provider
+from appliance.store.providers import (
+    NewProvider,
+    add_provider,
+    get_provider,
+    remove_provider,
+)
 from appliance.store.queue_moves import change_waiting
 from appliance.store.reports import AT_A_TIME, Batch, record_reports
 from appliance.store.retention import prune
@@ -101,6 +106,8 @@ async def test_what_was_held_and_moved_is_still_proven_to_be_sent(
     assert await hand_in(store, seeded, report) == [True]
     (status,) = await store.read(get_message, uuid)
     assert (status.state, status.provider) == (State.SENT, "upstream")
+    events = await told(store, [EventType.SENT, D])
+    assert [one.about.provider for one in events] == ["upstream", "upstream"]
 
 
 async def test_who_took_it_before_it_was_moved_is_believed(
@@ -115,6 +122,10 @@ async def test_who_took_it_before_it_was_moved_is_believed(
     assert await hand_in(store, seeded, report) == [True]
     (event,) = await told(store)
     assert (event.type, event.about.provider) == (H, "upstream")
+    await store.write(lambda tx: tx.db.execute("DELETE FROM pool_share"))
+    assert (await store.write(remove_provider, seeded.provider.id)).removed
+    late = Report(S, uuid, "bob@x.example", LATER_NS)
+    assert await hand_in(store, seeded, late) == [True]  # the key was good a moment ago
     assert await suppressed(store, seeded) == ["bob@x.example"]
 
 

@@ -179,7 +179,7 @@ def idempotency_of(
     if not (keys or message_id):
         return None
     to = "\0".join(one.key for one in around.recipients).encode()
-    pool = around.pool.encode()
+    pool = [around.pool.encode()] if around.pool else []
     since_ns = around.now_ns - habits.window_ns
     if keys:
         key = keys[0]
@@ -187,8 +187,8 @@ def idempotency_of(
             detail = f"not one key of 1 to {MAX_KEY_CHARS} printable ASCII characters"
             return Refusal(Reason.INVALID_VALUE, IDEMPOTENCY_HEADER, detail)
         mark = _hash(to, _without_trace(letter.incoming))
-        return Idempotency(_hash(b"key", pool, key.encode()), mark, since_ns)
-    known_by = _hash(b"message-id", pool, message_id.encode(), to)
+        return Idempotency(_hash(b"key", *pool, key.encode()), mark, since_ns)
+    known_by = _hash(b"message-id", *pool, message_id.encode(), to)
     return Idempotency(known_by, known_by, since_ns)
 
 
