@@ -6,6 +6,7 @@ addresses from outside turns internationalised names into that form first.
 
 import re
 from functools import lru_cache
+from unicodedata import normalize
 
 from appliance.value import value
 
@@ -20,6 +21,8 @@ _DOT_STRING = re.compile(
     rf"[{_ATEXT}\u0080-\U0010ffff]++(?>(?:\.[{_ATEXT}\u0080-\U0010ffff]++)*)"
 )
 _QUOTED_STRING = re.compile(r'"(?>(?:[ !#-\[\]-~\u0080-\U0010ffff]|\\[ -~])*)"')
+_QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
+_MUST_BE_QUOTED = re.compile(r'["\\]')
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9\-]{0,61}[A-Za-z0-9])?"
 _DOMAIN = re.compile(rf"{_LABEL}(?>(?:\.{_LABEL})*)")
 # Control characters of the C1 block and the line separators are no letters in
@@ -47,9 +50,13 @@ class Address:
         """The form under which two spellings of one mailbox are the same.
 
         Local parts are case-sensitive on paper (RFC 5321 2.4) and nowhere else;
-        a suppression that missed ``Bob@`` for ``bob@`` would be of no use.
+        a suppression that missed ``Bob@`` for ``bob@`` would be of no use. Nor would
+        one that missed ``"bob"@`` (RFC 5321 4.1.2), or an é made of two characters.
         """
-        return f"{self.local.lower()}@{self.domain}"
+        local = self.local
+        if local[:1] == '"' or not local.isascii():
+            local = _plain(local)
+        return f"{local.lower()}@{self.domain}"
 
 
 @value
@@ -58,6 +65,15 @@ class Mailbox:
 
     address: Address
     name: str = ""
+
+
+def _plain(local: str) -> str:
+    """The shortest spelling of a local part, composed (RFC 6532 3.1)."""
+    if local[:1] == '"':
+        bare = _QUOTED_PAIR.sub(r"\1", local[1:-1])
+        quoted = _MUST_BE_QUOTED.sub(r"\\\g<0>", bare)
+        local = bare if _DOT_STRING.fullmatch(bare) else f'"{quoted}"'
+    return normalize("NFC", local)
 
 
 def is_domain(text: str) -> bool:

@@ -1,5 +1,32 @@
-"""Which header fields a sender may set (RFC 5322 3.6, and what carriers write)."""
+"""Which header fields a sender may set, and which can be written (RFC 5322 3.6)."""
 
+import re
+
+MAX_LINE_OCTETS = 998  # RFC 5322 2.1.1
+MAX_NAME_CHARS = 76
+MAX_VALUE_CHARS = 10_000
+
+FIELD_NAME = re.compile(r"[!-9;-~]+")  # RFC 5322 2.2
+# TAB is white space and is written as a blank; every other control, the two
+# separators that some readers take for line ends, and halves of characters
+# have no business in a header.
+_UNSAFE = re.compile("[\x00-\x08\n-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+# Fields of tokens and URLs, where an encoded-word would be read as it stands.
+_NEVER_ENCODED = frozenset(
+    {
+        "feedback-id",
+        "in-reply-to",
+        "list-archive",
+        "list-help",
+        "list-owner",
+        "list-post",
+        "list-subscribe",
+        "list-unsubscribe",
+        "list-unsubscribe-post",
+        "message-id",
+        "references",
+    }
+)
 # Ours to write, or written by those who carry the mail. Message-ID is the thread
 # from a relay's log back to the delivery.
 _RESERVED = frozenset(
@@ -40,3 +67,20 @@ def is_reserved_field(name: str) -> bool:
     """
     lowered = name.lower()
     return lowered in _RESERVED or lowered.startswith(_RESERVED_PREFIXES)
+
+
+def is_safe_text(text: str) -> bool:
+    """True if a subject, display name or file name can stand in a header."""
+    return len(text) <= MAX_VALUE_CHARS and _UNSAFE.search(text) is None
+
+
+def header_flaw(name: str, value: str) -> str:
+    """What keeps this header from being written, "" if nothing does."""
+    if len(name) > MAX_NAME_CHARS or not FIELD_NAME.fullmatch(name):
+        return "not a field name"
+    if not is_safe_text(value):
+        return "control character in the value, or too long"
+    if value.isascii():
+        longest = max(map(len, value.replace("\t", " ").split(" ")))
+        return "a word too long for a line" if longest >= MAX_LINE_OCTETS else ""
+    return "not ASCII" if name.lower() in _NEVER_ENCODED else ""

@@ -151,6 +151,7 @@ class Mail:
     message_id: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     fields: Mapping[str, str] = field(default_factory=dict)
+    cc: tuple[Mailbox, ...] = ()
 
 
 UNKNOWN_MAIL = Mail()

@@ -49,7 +49,8 @@ def compose(head: Head, rendered: Rendered, seed: bytes) -> bytes:
 
     Raises:
         UnsafeHeader: a header holds what would break the message. Intake asks
-            ``is_safe_header`` and ``is_safe_text`` before it takes a mail.
+            ``header_flaw`` before it takes a mail; values that are merged in
+            may still be too long.
     """
     texts = [part for part in (rendered.text, rendered.amp) if part is not None]
     if rendered.html is not None:

@@ -15,43 +15,26 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from appliance.core.address import Mailbox
+from appliance.core.fields import (
+    FIELD_NAME,
+    MAX_LINE_OCTETS,
+    MAX_NAME_CHARS,
+    header_flaw,
+    is_safe_text,
+)
 from appliance.mime.words import encode_text, parameter, phrase
 
-MAX_LINE_OCTETS = 998  # RFC 5322 2.1.1
-MAX_NAME_CHARS = 76
-MAX_VALUE_CHARS = 10_000
 MAX_FIELDS = 1_000
 MAX_BLOCK_OCTETS = 1 << 20
 
 _WIDTH = 78  # RFC 5322 2.1.1
 _ENCODED_WIDTH = 76  # RFC 2047 2
-# TAB is white space and is written as a blank; every other control, the two
-# separators that some readers take for line ends, and halves of characters
-# have no business in a header.
-_UNSAFE = re.compile("[\x00-\x08\n-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-_NAME = re.compile(r"[!-9;-~]+")  # RFC 5322 2.2
 # One field with all of its lines. RFC 5322 4.5: blanks before the colon are obsolete
 # and still understood, so that "From : x" cannot pass for something else than From.
 _FIELD = rb"([!-9;-~]++)[ \t]*+:[^\r\n]*+(?>(?:\r\n[ \t][^\r\n]*+)*)\r\n"
 _FIELDS = re.compile(b"(" + _FIELD + b")")
 _BLOCK = re.compile(b"(?>(?:" + _FIELD + b")*)")
 _WORDS = re.compile(r" *[^ ]+")
-# Fields of tokens and URLs, where an encoded-word would be read as it stands.
-_NEVER_ENCODED = frozenset(
-    {
-        "feedback-id",
-        "in-reply-to",
-        "list-archive",
-        "list-help",
-        "list-owner",
-        "list-post",
-        "list-subscribe",
-        "list-unsubscribe",
-        "list-unsubscribe-post",
-        "message-id",
-        "references",
-    }
-)
 
 
 class UnsafeHeader(ValueError):  # noqa: N818 - a refusal about input, not an error of ours
@@ -60,16 +43,6 @@ class UnsafeHeader(ValueError):  # noqa: N818 - a refusal about input, not an er
 
 class MalformedMessage(ValueError):  # noqa: N818 - the peer's fault, as above
     """The header block is none: not fields, or more of them than is sane."""
-
-
-def is_safe_text(text: str) -> bool:
-    """True if a subject, display name or file name can stand in a header."""
-    return len(text) <= MAX_VALUE_CHARS and _UNSAFE.search(text) is None
-
-
-def is_safe_header(name: str, value: str) -> bool:
-    """True if ``field(name, value)`` can write this header."""
-    return not _flaw(name, value)
 
 
 def field(name: str, value: str) -> bytes:
@@ -81,7 +54,7 @@ def field(name: str, value: str) -> bytes:
     """
     if _is_short(name, value):
         return f"{name}: {value}\r\n".encode()
-    flaw = _flaw(name, value)
+    flaw = header_flaw(name, value)
     if flaw:
         raise UnsafeHeader(f"{name[:MAX_NAME_CHARS]!a}: {flaw}")
     if value.isascii():
@@ -152,20 +125,8 @@ def _is_short(name: str, value: str) -> bool:
         and value.isascii()
         and value.isprintable()  # of ASCII, that is the blank to the tilde
         and value.strip(" ") == value != ""
-        and _NAME.fullmatch(name) is not None
+        and FIELD_NAME.fullmatch(name) is not None
     )
-
-
-def _flaw(name: str, value: str) -> str:
-    """What keeps this header from being written, "" if nothing does."""
-    if len(name) > MAX_NAME_CHARS or not _NAME.fullmatch(name):
-        return "not a field name"
-    if not is_safe_text(value):
-        return "control character in the value, or too long"
-    if value.isascii():
-        longest = max(map(len, value.replace("\t", " ").split(" ")))
-        return "a word too long for a line" if longest >= MAX_LINE_OCTETS else ""
-    return "not ASCII" if name.lower() in _NEVER_ENCODED else ""
 
 
 def _check(name: str, text: str) -> None:

@@ -16,7 +16,7 @@ import idna
 
 from appliance.core.address import Address, Mailbox, parse_address
 from appliance.core.encoded_words import decode_words
-from appliance.mime.headers import is_safe_text
+from appliance.core.fields import is_safe_text
 
 MAX_MAILBOXES = 100
 _REMEMBERED = 1_024  # who sends much sends it from few addresses

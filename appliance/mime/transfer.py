@@ -7,7 +7,7 @@ is decoded only if it is not broken: readers differ over the rest.
 import re
 from binascii import Error, a2b_base64, a2b_qp, b2a_base64, b2a_qp
 
-from appliance.mime.headers import MAX_LINE_OCTETS
+from appliance.core.fields import MAX_LINE_OCTETS
 from appliance.smtp.grammar import has_lone_line_end
 
 _BASE64_LINE = 76  # RFC 2045 6.8

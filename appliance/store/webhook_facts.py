@@ -117,6 +117,7 @@ def _mails(view: View, events: Sequence[Event]) -> Mapping[UUID, tuple[Mail, boo
                     provider=provider or 0,
                     domain=domain,
                     to=told.to,
+                    cc=told.cc,
                     tracking=told.tracking,
                     sent_ns=sent.get(uuid, 0),
                     sender_name=told.sender_name,

@@ -67,8 +67,22 @@ def test_the_domain_is_folded_and_the_local_part_is_kept() -> None:
 
 
 def test_two_spellings_of_one_mailbox_share_a_key() -> None:
-    """A suppression holds whatever the case of the local part."""
-    assert Address("Bob", "example.com").key == Address("bob", "example.com").key
+    """A suppression holds whatever the case of the local part, quoted or not."""
+    bob = Address("bob", "example.com").key
+    for local in ("Bob", '"bob"', '"b\\o\\b"', '"BOB"'):
+        assert Address(local, "example.com").key == bob
+    assert Address("e\u0301", "x.org").key == Address("\u00c9", "x.org").key
+    assert Address('"a b"', "x.org").key == Address(r'"a\ b"', "x.org").key
+    assert Address(r'"a\"b"', "x.org").key == r'"a\"b"@x.org'
+    assert Address('"a b"', "x.org").key != Address("ab", "x.org").key
+
+
+@given(st.text(max_size=20).map(lambda text: parse_address(f"{text}@x.org")))
+def test_a_key_is_its_own_key(address: Address | None) -> None:
+    """Whatever is shown and read again, as lists of suppressions are."""
+    if address is not None:
+        again = parse_address(address.key)
+        assert again is None or again.key == address.key
 
 
 def test_a_non_ascii_local_part_is_told() -> None:

@@ -11,7 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from appliance.core.address import Address, Mailbox, is_domain
-from appliance.mime.headers import MAX_VALUE_CHARS, address_field
+from appliance.core.fields import MAX_VALUE_CHARS
+from appliance.mime.headers import address_field
 from appliance.mime.mailboxes import MAX_MAILBOXES, NotMailboxes, parse_mailboxes
 
 locals_ = st.from_regex(

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
-from appliance.core.fields import is_reserved_field
+from appliance.core.fields import header_flaw, is_reserved_field
 from appliance.dialects.sendpost import wire
 from appliance.dialects.sendpost.errors import Fault, Problem, invalid
 from appliance.dialects.text import has_control, is_field_name
@@ -120,6 +120,9 @@ def _check_header(name: str, value: str) -> Problem | None:
         return invalid(param, f"The header {name} cannot be set through headers")
     if has_control(value):
         return invalid(param, f"{param} has a line break or control character")
+    flaw = header_flaw(name, value)
+    if flaw:  # told now, and not by a drop later
+        return invalid(param, f"{param} cannot be written: {flaw}")
     return None
 
 

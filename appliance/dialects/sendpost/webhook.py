@@ -218,9 +218,10 @@ def _person(one: Mailbox) -> dict[str, object]:
 
 
 def _name(fact: Fact) -> str:
+    """As the header shows it."""
     wanted = fact.event.about.recipient
-    names = (one.name for one in fact.mail.to if str(one.address) == wanted)
-    return next(names, "")
+    shown = (*fact.mail.to, *fact.mail.cc)
+    return next((one.name for one in shown if str(one.address) == wanted), "")
 
 
 def _said(event: Event) -> str:

@@ -230,6 +230,21 @@ def test_a_forged_trace_is_dropped() -> None:
     assert content(headers=headers).headers == (("X-B", "1"), ("X-A", "3"))
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("References", "\u2039\u00e9>"),
+        ("List-Unsubscribe", "<https://\u00e9>"),
+        ("Feedback-ID", "\u00e9"),
+        ("X-Long", "z" * 1_200),
+        ("X-Longer", "a b " * 2_501),
+    ],
+)
+def test_a_header_that_cannot_be_written_is_refused(name: str, value: str) -> None:
+    """422 at once: found by the relay, it would drop a mail that was taken."""
+    assert refused(headers={name: value}) == f"headers.{name}"
+
+
 def test_custom_fields_are_not_expanded_or_escaped() -> None:
     """ATTACKS 13: a value is handed on as it is; what it may do is for the template."""
     fields = {"a": "{{b}}", "b": "<b>\r\nX: y", "__proto__": "z"}

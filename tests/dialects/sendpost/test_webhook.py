@@ -1,10 +1,12 @@
 """Webhooks of this dialect: words, and the payload in each spelling."""
 
+from dataclasses import replace
 from uuid import UUID
 
 import msgspec
 import pytest
 
+from appliance.core.address import Address, Mailbox
 from appliance.core.event import EventType, Scalar
 from appliance.core.ids import EventNumber
 from appliance.core.webhook import Parcel
@@ -142,6 +144,15 @@ def test_what_the_sender_gave_comes_back_with_each_event() -> None:
     assert mail["replyTo"] == {"email": "help@yourapp.com", "name": "Help"}
     assert told["event"]["fromName"] == "Hello"
     assert told["event"]["messageType"] == mail["emailType"] == "googleworkspace"
+
+
+def test_a_cc_recipient_has_its_name_too() -> None:
+    """Spec 9.4: `toName` is that of whoever the event is about."""
+    one = fact(EventType.DELIVERED)
+    other = (Mailbox(Address("other", "example.com"), "Other"),)
+    for mail in (one.mail, replace(one.mail, to=other, cc=one.mail.to)):
+        told = msgspec.json.decode(HOOK.render(replace(one, mail=mail), ""))
+        assert told["event"]["toName"] == "A. User"
 
 
 def test_an_event_has_one_id_and_another_event_another() -> None:
