@@ -2,13 +2,16 @@
 
 An address proves itself before any content is read (``flow/return_places.py``), a
 complaint by what it quotes of the mail. What proves nothing is counted and forgotten,
-so that a forgery suppresses nobody (ATTACKS 24). Nothing here sends or answers
-anything: loops and bounces of bounces end here (ATTACKS 8).
+so that a forgery suppresses nobody (ATTACKS 24). A copy whose id others have seen is
+proven by its own way out in the mail that is returned: whoever has that could use it.
+Nothing here sends or answers anything: loops and bounces of bounces end here
+(ATTACKS 8).
 """
 
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import trio
 
@@ -30,7 +33,7 @@ from appliance.flow.return_words import (
 )
 from appliance.log import get
 from appliance.mime.returned import AutoReply, Bounced, Complaint, Returned, Unknown
-from appliance.mime.returns import last_of_subject, read_return
+from appliance.mime.returns import last_of_subject, read_return, ways_out
 from appliance.store.database import Store
 from appliance.store.errors import StoreUnavailable
 from appliance.store.returns import (
@@ -89,7 +92,7 @@ class ReturnDesk:
         if readers:
             returned = await self._read(data)
             for one in readers:
-                reports += await self._tell(one, returned)
+                reports += await self._tell(one, returned, data)
         await self._record(reports)
         for place in places:
             if isinstance(place, WayOut):
@@ -102,7 +105,7 @@ class ReturnDesk:
         return await trio.to_thread.run_sync(read_return, data, limiter=self._threads)
 
     async def _tell(
-        self, place: Gone | Complaints, returned: Returned
+        self, place: Gone | Complaints, returned: Returned, data: bytes
     ) -> list[tuple[SubAccountId, Report]]:
         """What is to be recorded of it; what is not is counted here."""
         gone = place if isinstance(place, Gone) else None
@@ -110,10 +113,11 @@ class ReturnDesk:
         kind = Kind.NO_NEWS
         match returned:
             case Bounced(recipients) if gone is not None:
-                report = report_of(gone, recipients)
+                report = report_of(self._proven(gone, data), recipients)
             case Complaint() if is_complaint(returned):
                 gone = gone or await self._complained(returned)
-                report = None if gone is None else complaint_of(gone, returned)
+                if gone is not None:
+                    report = complaint_of(self._proven(gone, data), returned)
                 kind = Kind.UNPROVEN
             case AutoReply():
                 kind = Kind.AUTO_REPLY
@@ -124,6 +128,15 @@ class ReturnDesk:
             self._counts[kind] += 1
             return []
         return [(gone.sub_account, report)]
+
+    def _proven(self, gone: Gone, data: bytes) -> Gone:
+        """The copy, no longer doubted if what came holds its own way out."""
+        if not gone.shown:
+            return gone
+        read, kind = self._engagement.read, TokenKind.UNSUBSCRIBE
+        tokens = (read(kind, text) for text in ways_out(data))
+        own = any(one and one.delivery == gone.delivery for one in tokens)
+        return replace(gone, shown=not own)
 
     async def _complained(self, complaint: Complaint) -> Gone | None:
         """The copy that a complaint is about, None if it proves none."""

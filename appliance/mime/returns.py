@@ -5,7 +5,10 @@ Then prose that only a mail system writes, then what tells an auto-reply, and la
 guess from a refusal in a mail system's text. Doubt is ``Unknown``: it bounces nobody.
 """
 
+import re
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 
 from appliance.core.encoded_words import decode_words
 from appliance.mime.arf import read_complaint
@@ -21,6 +24,13 @@ from appliance.mime.prose import (
 from appliance.mime.returned import Bounced, Failed, Returned, Unknown
 from appliance.mime.told import read_reply
 
+_FEW = 4
+_WAYS_OUT = re.compile(
+    rb"^List-Unsubscribe:[^\r\n]*+(?>(?:\r\n[ \t][^\r\n]*+)*)",
+    re.IGNORECASE | re.MULTILINE,
+)
+_LAST_OF_LINK = re.compile(rb"/([A-Za-z0-9_-]{22,16384})>")
+
 
 def read_return(data: bytes) -> Returned:
     """What the mail ``data`` is; never raises, and takes time linear in its bounds."""
@@ -30,6 +40,16 @@ def read_return(data: bytes) -> Returned:
     if told := read_status(mail):
         return Bounced(_with_words(told, mail))
     return _read_text(mail)
+
+
+def ways_out(data: bytes) -> Iterator[str]:
+    """How the links of List-Unsubscribe end, also in a mail that this one returns.
+
+    The first few, as they stand there: what is encoded anew is not found.
+    """
+    for found in islice(_WAYS_OUT.finditer(data), _FEW):
+        for link in islice(_LAST_OF_LINK.finditer(found[0]), _FEW):
+            yield link[1].decode()
 
 
 def last_of_subject(data: bytes) -> str:

@@ -32,6 +32,7 @@ from tests.fakes.store import NOW_NS, open_temp_store, seed
 HOST = "bounce.sender.example"
 LATER_NS = NOW_NS * 2
 BOB = "bob@rcpt.example"
+AL = Address("al", "rcpt.example")
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +200,46 @@ async def test_a_path_that_others_know_suppresses_nobody(desk: Desk) -> None:
     assert await desk.suppressed() == {}
     await desk.comes(report("al@rcpt.example"), desk.path(second))
     assert list(await desk.suppressed()) == ["al@rcpt.example"]
+
+
+def returning(data: bytes, mail: str) -> bytes:
+    """A report that brings the mail back."""
+    part = f"\r\n--b\r\nContent-Type: message/rfc822\r\n\r\n{mail}\r\nHi\r\n--b--"
+    return data.replace(b"\r\n--b--", part.encode())
+
+
+def way_out(desk: Desk, delivery: UUID, kind: TokenKind = TokenKind.UNSUBSCRIBE) -> str:
+    """The field by which the reader of that copy unsubscribes."""
+    token = Token(kind, delivery, target=write_leaver(desk.owner.id, AL, ""))
+    link = f"https://sp-track.sender.example/u/{desk.tokens.seal(token)}"
+    return f"Subject: x\r\nlist-unsubscribe:\r\n <{link}>, <mailto:u@{HOST}>\r\n"
+
+
+@pytest.mark.parametrize("kind", ["bounce", "complaint"])
+async def test_its_own_way_out_proves_a_path_that_others_know(
+    desk: Desk, kind: str
+) -> None:
+    """Whoever has it could unsubscribe by it; nobody else's will do, nor a click's."""
+    first, second = await desk.send(BOB, str(AL))
+
+    def told(mail: str) -> bytes:
+        return (
+            returning(report(BOB), mail)
+            if kind == "bounce"
+            else complaint(original=mail)
+        )
+
+    forged = way_out(desk, first).replace("/u/", "/u/A")
+    for mail in (
+        way_out(desk, second),
+        way_out(desk, first, TokenKind.OPEN),
+        forged,
+    ):
+        await desk.comes(told(mail), desk.path(first))
+        assert await desk.suppressed() == {}
+    first, _ = await desk.send(BOB, str(AL))
+    await desk.comes(told(way_out(desk, first)), desk.path(first))
+    assert list(await desk.suppressed()) == [BOB]
 
 
 async def test_another_one_s_bounce_is_recorded_with_its_name(desk: Desk) -> None:

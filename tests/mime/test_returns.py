@@ -24,7 +24,7 @@ from appliance.mime.returned import (
     Returned,
     Unknown,
 )
-from appliance.mime.returns import read_return
+from appliance.mime.returns import read_return, ways_out
 
 RETURNS = Path(__file__).with_name("returns")
 DELIVERY = UUID("0196c3a2-7b1e-7c44-9d1f-3a5b8f0e2c11")
@@ -313,3 +313,20 @@ def test_an_archive_is_never_opened() -> None:
         b"Content-Transfer-Encoding: base64\n\nH4sIAAAAAAAAA+3BMQEAAADCoPVPbQ==\n"
     )
     assert isinstance(read_return(data), Unknown)
+
+
+def test_ways_out_are_found_in_the_mail_that_is_returned() -> None:
+    """Folded, in any case, links only, and no more than a few."""
+    field = b"LIST-Unsubscribe: <mailto:a/%b>,\r\n\t<https://x/u/%b>\r\n"
+    one = field % (b"m" * 22, b"a" * 22)
+    assert list(ways_out(b"A: b\r\n\r\n--b\r\n\r\n" + one)) == ["m" * 22, "a" * 22]
+    assert list(ways_out(b"X-List-Unsubscribe: <https://x/u/%b>" % (b"a" * 22))) == []
+    assert list(ways_out(b"List-Unsubscribe: <https://x/u/short>\r\n")) == []
+    assert len(list(ways_out(one * 99))) == 8
+
+
+@given(st.binary(max_size=200), st.binary(max_size=200))
+def test_any_bytes_have_ways_out_or_none(front: bytes, back: bytes) -> None:
+    """Whatever a stranger writes there, it is text that a token could be."""
+    for text in ways_out(front + b"\r\nlist-unsubscribe:" + back):
+        assert text.replace("-", "").replace("_", "").isalnum() or not text.strip("-_")
