@@ -119,7 +119,10 @@ def _json(values: object) -> str:
 def row_numbers(
     view: View, kind: Kind, ours: frozenset[SubAccountId]
 ) -> dict[str, int]:
-    """By name, the row ids of what a kind's keys name; of domains only ``ours``."""
+    """By name, the row ids of what a kind's keys name; of domains only ``ours``.
+
+    Of a domain that several sub-accounts have it is the oldest row.
+    """
     owned = " WHERE sub_account IN (SELECT value FROM json_each(?))"
     table, condition = {
         Kind.PROVIDER: ("provider", ""),
@@ -127,6 +130,5 @@ def row_numbers(
         Kind.DOMAIN: ("sender_domain", owned),
     }[kind]
     values = [_json(sorted(ours))] if condition else []
-    return dict(
-        view.db.execute(f"SELECT name, id FROM {table}{condition}", values)  # noqa: S608 - our own text
-    )
+    select = f"SELECT name, id FROM {table}{condition} ORDER BY id DESC"  # noqa: S608 - our own text
+    return dict(view.db.execute(select, values))

@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from appliance.core.domain import Proof
 from appliance.core.event import About, EventType, NewEvent, Scalar
 from appliance.core.ids import SubAccountId, uuid7
 from appliance.core.stats import HOUR_NS, day_number
@@ -24,7 +25,7 @@ from appliance.store.accounts import create_account
 from appliance.store.database import Store
 from appliance.store.transaction import Tx
 from tests.fakes.account_desk import KEY, error
-from tests.fakes.house import add_key
+from tests.fakes.house import add_key, add_sender_domain
 from tests.fakes.store import NOW_NS, open_temp_store, seed_in
 
 ACCOUNT = "/api/v1/account/stat"
@@ -240,6 +241,21 @@ async def test_the_dashboard_sees_each_apart(
     (row,) = (await desk.ask(f"{ACCOUNT}/{name}{DAYS}")).json()
     assert set(row) >= ELEVEN
     assert {key: row[key] for key in facts} == facts
+
+
+async def test_a_domain_that_two_have_keeps_its_number(desk: Desk) -> None:
+    """Whoever adds it too, without having proven anything, takes nobody's place."""
+
+    def add(tx: Tx) -> None:
+        (id_,) = tx.db.execute(
+            "INSERT INTO sub_account (uuid, account, name, created_ns)"
+            " VALUES (randomblob(16), 1, 'second', 1) RETURNING id"
+        ).fetchone()
+        add_sender_domain(tx, id_, name="sender.example", proof=Proof.NONE)
+
+    await desk.store.write(add)
+    (row,) = (await desk.ask(f"{ACCOUNT}/domain{DAYS}")).json()
+    assert row["domainId"] == 1
 
 
 async def test_the_dashboard_sees_codes_and_groups(desk: Desk) -> None:
