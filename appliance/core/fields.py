@@ -6,7 +6,7 @@ MAX_LINE_OCTETS = 998  # RFC 5322 2.1.1
 MAX_NAME_CHARS = 76
 MAX_VALUE_CHARS = 10_000
 
-FIELD_NAME = re.compile(r"[!-9;-~]+")  # RFC 5322 2.2
+_NAME = re.compile(rf"[!-9;-~]{{1,{MAX_NAME_CHARS}}}")  # fits one line
 # TAB is white space and is written as a blank; every other control, the two
 # separators that some readers take for line ends, and halves of characters
 # have no business in a header.
@@ -69,6 +69,11 @@ def is_reserved_field(name: str) -> bool:
     return lowered in _RESERVED or lowered.startswith(_RESERVED_PREFIXES)
 
 
+def is_field_name(name: str) -> bool:
+    """True if ``name`` can name a header field (RFC 5322 2.2)."""
+    return _NAME.fullmatch(name) is not None
+
+
 def is_safe_text(text: str) -> bool:
     """True if a subject, display name or file name can stand in a header."""
     return len(text) <= MAX_VALUE_CHARS and _UNSAFE.search(text) is None
@@ -76,7 +81,7 @@ def is_safe_text(text: str) -> bool:
 
 def header_flaw(name: str, value: str) -> str:
     """What keeps this header from being written, "" if nothing does."""
-    if len(name) > MAX_NAME_CHARS or not FIELD_NAME.fullmatch(name):
+    if not is_field_name(name):
         return "not a field name"
     if not is_safe_text(value):
         return "control character in the value, or too long"

@@ -9,15 +9,9 @@ import re
 # C0 with TAB, DEL, C1, the line and paragraph separators that some mail
 # programs break lines at, and halves of surrogate pairs (ATTACKS 9).
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-_FIELD_NAME = re.compile(r"[!-9;-~]{1,76}")  # RFC 5322 2.2; fits one line
 
 
 def has_control(text: str) -> bool:
     """True if ``text`` holds a character that no header may carry."""
     # Most text is printable, and asking so is ten times as fast as a search.
     return not text.isprintable() and _CONTROL.search(text) is not None
-
-
-def is_field_name(name: str) -> bool:
-    """True if ``name`` can name a header field (RFC 5322 2.2)."""
-    return _FIELD_NAME.fullmatch(name) is not None

@@ -16,10 +16,10 @@ from typing import NamedTuple
 
 from appliance.core.address import Mailbox
 from appliance.core.fields import (
-    FIELD_NAME,
     MAX_LINE_OCTETS,
     MAX_NAME_CHARS,
     header_flaw,
+    is_field_name,
     is_safe_text,
 )
 from appliance.mime.words import encode_text, parameter, phrase
@@ -125,7 +125,7 @@ def _is_short(name: str, value: str) -> bool:
         and value.isascii()
         and value.isprintable()  # of ASCII, that is the blank to the tilde
         and value.strip(" ") == value != ""
-        and FIELD_NAME.fullmatch(name) is not None
+        and is_field_name(name)
     )
 
 

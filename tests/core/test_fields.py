@@ -1,6 +1,6 @@
 import pytest
 
-from appliance.core.fields import is_reserved_field
+from appliance.core.fields import is_field_name, is_reserved_field
 
 
 @pytest.mark.parametrize(
@@ -35,3 +35,17 @@ def test_the_house_writes_its_own_fields(name: str) -> None:
 def test_other_fields_are_the_senders(name: str) -> None:
     """Threading, list and own fields are what extra headers are for."""
     assert not is_reserved_field(name)
+
+
+@pytest.mark.parametrize("name", ["X-A", "x", "List-Unsubscribe", "X_1", "X" * 76])
+def test_a_field_name_is_taken(name: str) -> None:
+    """Names of printable ASCII without a colon name fields."""
+    assert is_field_name(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["", "X A", "X:", "X\r\nBcc", "Ü", "X\t", "X\n", "X" * 77]
+)
+def test_a_name_that_names_no_field_is_refused(name: str) -> None:
+    """ATTACKS 9: a name cannot end itself and begin another header."""
+    assert not is_field_name(name)

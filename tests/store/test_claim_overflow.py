@@ -235,23 +235,29 @@ async def test_one_at_its_limit_is_passed_over_only_with_overflow(
         assert got == ({"a": 2, "b": 18} if overflow else {"a": 2, "b": 10})
 
 
+async def two_at_a_limit(queue: Queue) -> tuple[ProviderId, ProviderId]:
+    """Mail at a limit of the first, which the other could not take, being down."""
+    limits = Limits(classes={RecipientClass.GMAIL: Limit(per_hour=1)})
+    a, b = await queue.provider("a", limits), await queue.provider("b")
+    shares = by_shares("both", [(a.id, 100)])
+    new = NewPool("both", shares.routing, (a.id, b.id), shares.routes, True)
+    pool = await queue.pool(new)
+    queue.down = {b.id: DOWN}
+    await queue.put(3, to="x@gmail.com", pool=pool)
+    assert len(await queue.claim_all()) == 1
+    return a.id, b.id
+
+
 async def test_what_waits_for_a_limit_may_leave_one_that_is_down(
     tmp_path: Path,
 ) -> None:
     """Once it is told to wait for the limit no more."""
     async with open_queue(tmp_path) as queue:
-        limits = Limits(classes={RecipientClass.GMAIL: Limit(per_hour=1)})
-        a, b = await queue.provider("a", limits), await queue.provider("b")
-        shares = by_shares("both", [(a.id, 100)])
-        new = NewPool("both", shares.routing, (a.id, b.id), shares.routes, True)
-        pool = await queue.pool(new)
-        queue.down = {b.id: DOWN}
-        await queue.put(3, to="x@gmail.com", pool=pool)
-        assert len(await queue.claim_all()) == 1
-        queue.down = {a.id: DOWN}
+        a, b = await two_at_a_limit(queue)
+        queue.down = {a: DOWN}
         assert await queue.claim_all() == []
         assert await queue.store.write(leave_limits, queue.down) == 2
-        assert {one.provider for one in await queue.claim_all()} == {b.id}
+        assert {one.provider for one in await queue.claim_all()} == {b}
 
 
 async def test_what_is_released_waits_for_no_limit_of_one_that_is_down(
@@ -259,18 +265,11 @@ async def test_what_is_released_waits_for_no_limit_of_one_that_is_down(
 ) -> None:
     """It was held where it waited for the limit, and stands as all others again."""
     async with open_queue(tmp_path) as queue:
-        limits = Limits(classes={RecipientClass.GMAIL: Limit(per_hour=1)})
-        a, b = await queue.provider("a", limits), await queue.provider("b")
-        shares = by_shares("both", [(a.id, 100)])
-        new = NewPool("both", shares.routing, (a.id, b.id), shares.routes, True)
-        pool = await queue.pool(new)
-        queue.down = {b.id: DOWN}
-        await queue.put(3, to="x@gmail.com", pool=pool)
-        assert len(await queue.claim_all()) == 1
+        a, b = await two_at_a_limit(queue)
         await operate(queue, Act.HOLD)
         await operate(queue, Act.RELEASE)
-        queue.down = {a.id: DOWN}
-        assert share_of(await queue.claim_all(), {a.id: "a", b.id: "b"}) == {"b": 2}
+        queue.down = {a: DOWN}
+        assert share_of(await queue.claim_all(), {a: "a", b: "b"}) == {"b": 2}
 
 
 async def test_mail_of_a_provider_that_was_removed_is_drawn_again(

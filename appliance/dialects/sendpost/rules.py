@@ -8,10 +8,10 @@ import re
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
-from appliance.core.fields import header_flaw, is_reserved_field
+from appliance.core.fields import header_flaw, is_field_name, is_reserved_field
 from appliance.dialects.sendpost import wire
 from appliance.dialects.sendpost.errors import Fault, Problem, invalid
-from appliance.dialects.text import has_control, is_field_name
+from appliance.dialects.text import has_control
 
 MAX_HEADERS = 100
 MAX_HEADER_CHARS = 65_536
